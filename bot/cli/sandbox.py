@@ -10,7 +10,8 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bot import logs
@@ -19,7 +20,6 @@ from bot.dotenv import unquote
 from bot.glm.api import KEY_PAGE
 from bot.glm.client import LARGE_CALL_SECONDS
 from bot.sandbox.faults import FAULTS, arm
-from bot.sandbox.feishu.state import Upload
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.one_shot import images, problems_with_answer, send
 from bot.sandbox.page.server import Page
@@ -89,19 +89,25 @@ def _show(sandbox: Sandbox, given: argparse.Namespace) -> int:
 def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
     """Sends one message; returns 0 when the answer was right, else 1."""
     feishu = sandbox.feishu
-    # A file that cannot be written is found before anything is paid for.
-    with _new_file(given.save) as file, sandbox:
+    with ExitStack() as stack:
+        # A file that cannot be written is found before anything is paid for.
+        with _saving(given.save):
+            file = stack.enter_context(AtomicFile(given.save))
+        stack.enter_context(sandbox)
         _arm(sandbox, given.fault)
         message, finished = send(feishu, given.say, idle=lambda: sandbox.idle, seconds=MAX_WAIT)
         problems = [] if finished else [f"the bot had not finished after {MAX_WAIT:g} s"]
         paid = None if sandbox.real_glm else sandbox.glm.paid
         problems += problems_with_answer(feishu, message, paid=paid)
-        problems += [f"{one.name} met no call" for one in (*sandbox.glm.faults.armed, *feishu.faults.armed)]
+        problems += [f"{one.fault.own} met no call" for one in (*sandbox.glm.faults.armed, *feishu.faults.armed)]
         for problem in problems:
             print(f"✗ {problem}")
+        path = Path(file.path)
         for number, image in enumerate(images(feishu, message), 1):
-            path = Path(file.path)
-            _save(image, file if number == 1 else _new_file(str(path.with_stem(f"{path.stem}-{number}"))))
+            name = str(path if number == 1 else path.with_stem(f"{path.stem}-{number}"))
+            with _saving(name), file if number == 1 else AtomicFile(name) as part:
+                part.write(image.content)
+            print(f"图片已保存 / saved: {name} ({image.width}x{image.height})")
     return 1 if problems else 0
 
 
@@ -110,20 +116,12 @@ def _arm(sandbox: Sandbox, faults: Sequence[str]) -> None:
         arm(name, feishu=sandbox.feishu.faults, glm=sandbox.glm.faults)
 
 
-def _new_file(path: str) -> AtomicFile:
+@contextmanager
+def _saving(path: str) -> Iterator[None]:
     try:
-        return AtomicFile(path)
+        yield
     except OSError as error:
         raise _UsageError(f"--save {path} cannot be written: {error.strerror or error}") from error
-
-
-def _save(image: Upload, file: AtomicFile) -> None:
-    try:
-        with file:
-            file.write(image.content)
-    except OSError as error:
-        raise _UsageError(f"--save {file.path} cannot be written: {error.strerror or error}") from error
-    print(f"图片已保存 / saved: {file.path} ({image.width}x{image.height})")
 
 
 def _text(given: str) -> str:

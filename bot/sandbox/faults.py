@@ -88,13 +88,8 @@ class ArmedFault:
     left: int | None
     ends_at: float | None = None
 
-    @property
-    def name(self) -> str:
-        return self.fault.own
-
-    @property
-    def is_over(self) -> bool:
-        return self.left == 0 or (self.ends_at is not None and self.ends_at <= time.monotonic())
+    def meets(self, call: str) -> bool:
+        return self.on == call or (self.on == ANY_CALL and call != "token")
 
 
 class ArmedFaults:
@@ -102,7 +97,7 @@ class ArmedFaults:
 
     def __init__(self, side: Side) -> None:
         self._side: Side = side
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._armed: list[ArmedFault] = []
 
     def arm(self, name: str, *, on: str | None = None, times: int | None = 1, seconds: float | None = None) -> None:
@@ -117,27 +112,26 @@ class ArmedFaults:
             raise ValueError(f"no call is named {on!r}; there are: {', '.join(CALL_NAMES)}, {ANY_CALL}")
         left, ends_at = (times, None) if seconds is None else (None, time.monotonic() + seconds)
         with self._lock:
-            waiting = [armed for armed in self._armed if not armed.is_over]
-            self._armed = [*waiting, ArmedFault(fault=fault, on=on, left=left, ends_at=ends_at)]
+            self._armed.append(ArmedFault(fault=fault, on=on, left=left, ends_at=ends_at))
 
     def disarm(self, name: str | None = None) -> None:
         with self._lock:
-            self._armed = [armed for armed in self._armed if name not in (None, armed.name)]
+            self._armed = [armed for armed in self._armed if name not in (None, armed.fault.own)]
 
     @property
     def armed(self) -> list[ArmedFault]:
         with self._lock:
-            return [armed for armed in self._armed if not armed.is_over]
+            now = time.monotonic()
+            self._armed = [one for one in self._armed if one.left != 0 and (one.ends_at is None or one.ends_at > now)]
+            return list(self._armed)
 
     def take(self, call: str) -> Fault | None:
         """The fault that this call meets, counted down."""
         with self._lock:
-            for armed in self._armed:
-                if not armed.is_over and (armed.on == call or (armed.on == ANY_CALL and call != "token")):
-                    if armed.left is not None:
-                        armed.left -= 1
-                    return armed.fault
-        return None
+            met = next((armed for armed in self.armed if armed.meets(call)), None)
+            if met is not None and met.left is not None:
+                met.left -= 1
+        return met.fault if met else None
 
 
 def arm(name: str, *, feishu: ArmedFaults, glm: ArmedFaults, on: str | None = None, **length: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from PIL import Image
 
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import Change, ChatMessage, Upload
+from bot.sandbox.feishu.state import ChatMessage, Upload
 from bot.sandbox.glm.stand_in import GlmCall
 
 SENDER = "ou_lin"
@@ -31,14 +31,14 @@ def send(
 ) -> tuple[ChatMessage, bool]:
     """Prints the transcript to ``out`` until the bot is idle, or for ``seconds``; returns whether it was in time."""
     chat_id = feishu.state.direct_chat(SENDER).chat_id
-    with feishu.state.subscribe() as changes:
-        message = feishu.say(chat_id=chat_id, sender=SENDER, text=text)
-        deadline = time.monotonic() + seconds
-        # A bot that has not received the message yet is idle, too.
-        while not (finished := _acknowledged(feishu, message) and idle()) and time.monotonic() < deadline:
-            _print(feishu, changes.wait(_POLL), chat_id=chat_id, out=out)
-        while (change := changes.wait(0)) is not None:
-            _print(feishu, change, chat_id=chat_id, out=out)
+    printed = {key for key, _ in _transcript(feishu, chat_id)}
+    message = feishu.say(chat_id=chat_id, sender=SENDER, text=text)
+    deadline = time.monotonic() + seconds
+    # A bot that has not received the message yet is idle, too.
+    while not (finished := _acknowledged(feishu, message) and idle()) and time.monotonic() < deadline:
+        _print_news(feishu, chat_id, printed, out)
+        time.sleep(_POLL)
+    _print_news(feishu, chat_id, printed, out)
     return message, finished
 
 
@@ -86,17 +86,24 @@ def _acknowledged(feishu: FeishuStandIn, message: ChatMessage) -> bool:
     return any(event.get("message", {}).get("message_id") == message.message_id for event in events)
 
 
-def _print(feishu: FeishuStandIn, change: Change | None, *, chat_id: str, out: TextIO) -> None:
-    if change is not None and change.kind == "reaction":
-        at = time.strftime("%H:%M:%S", time.localtime(change.at))
-        out.write(f"{at}  {feishu.bot_name}：[表情 {change.subject.emoji_type}]\n")
-    if change is None or change.kind not in {"message", "card"} or change.subject.chat_id != chat_id:
-        return
-    message: ChatMessage = change.subject
-    who = feishu.bot_name if message.sender == feishu.app_id else feishu.state.people[message.sender].name
-    text = "\n".join(_texts(json.loads(message.content))).replace("\n", "\n" + " " * 10)
-    out.write(f"{time.strftime('%H:%M:%S', time.localtime(change.at))}  {who}：{text}\n")
+def _print_news(feishu: FeishuStandIn, chat_id: str, printed: set[str], out: TextIO) -> None:
+    for key, line in _transcript(feishu, chat_id):
+        if key not in printed:
+            printed.add(key)
+            out.write(f"{time.strftime('%H:%M:%S')}  {line}\n")
     out.flush()
+
+
+def _transcript(feishu: FeishuStandIn, chat_id: str) -> Iterator[tuple[str, str]]:
+    """Each version of each message, then each reaction: a key of its own, and its words."""
+    for message in feishu.messages:
+        if message.chat_id == chat_id:
+            who = feishu.bot_name if message.sender == feishu.app_id else feishu.state.people[message.sender].name
+            for number, content in enumerate(message.versions or (message.content,)):
+                text = "\n".join(_texts(json.loads(content))).replace("\n", "\n" + " " * 10)
+                yield f"{message.message_id}/{number}", f"{who}：{text}"
+    for reaction in list(feishu.state.reactions.values()):
+        yield reaction.reaction_id, f"{feishu.bot_name}：[表情 {reaction.emoji_type}]"
 
 
 def _texts(element: Any) -> Iterator[str]:

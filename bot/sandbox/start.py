@@ -6,8 +6,8 @@ import multiprocessing
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -159,7 +159,10 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         # Images that cost nothing are not waited for.
-        self._end(signal.SIGTERM if self.real_glm else signal.SIGKILL)
+        if self._process is not None and self.real_glm:
+            self._process.terminate()
+            self._process.join()
+        self.kill()
         self._stack.close()
 
     @property
@@ -176,19 +179,20 @@ class Sandbox:
 
         One that waits also has ``ahead``: how many of its model come before it, the running ones included.
         """
-        shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
-        rows = [{name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]]
-        waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
-        running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
-        queue = [row for row in rows if row["state"] != State.WAITING]
-        for model in sorted({row["model"] for row in waiting.values()}):
-            turns = [one.generation_id for one in self._positions.order(model) if one.generation_id in waiting]
-            queue += [{**waiting[turn], "ahead": ahead} for ahead, turn in enumerate(turns, start=running[model])]
+        shown = ("sender", "prompt", "state", "model")
+        rows = {
+            row.generation_id: {name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]
+        }
+        queue = [row for row in rows.values() if row["state"] != State.WAITING]
+        running = Counter(row["model"] for row in queue if row["state"] == State.GENERATING)
+        for model in sorted({row["model"] for row in rows.values()}):
+            turns = [rows[one.generation_id] for one in self._positions.order(model) if one.generation_id in rows]
+            queue += [{**row, "ahead": ahead} for ahead, row in enumerate(turns, start=running[model])]
         return queue
 
     def start(self) -> None:
         """Starts the bot, and sets the request URL of Feishu's stand-in; raises ``Unable``."""
-        with self._exclusive():
+        with self._switching:
             if self.running:
                 raise Unable("the bot runs", sentence="runs_already")
             variables = {**self._config.variables, **(read_dotenv(self.dotenv) if self.dotenv else {})}
@@ -196,20 +200,8 @@ class Sandbox:
             self.feishu.webhook_url = f"http://127.0.0.1:{port}/webhook/event"
 
     def kill(self) -> None:
-        """Ends the bot's process as a crash would; raises ``Unable``."""
-        with self._exclusive():
-            self._end(signal.SIGKILL)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.kill() if number == signal.SIGKILL else self._process.terminate()
-            self._process.join()
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if not self._switching.acquire(blocking=False):
-            raise Unable("the bot is being started or stopped", sentence="being_switched")
-        try:
-            yield
-        finally:
-            self._switching.release()
+        """Ends the bot's process as a crash would."""
+        with self._switching:
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()

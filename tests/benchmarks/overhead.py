@@ -13,8 +13,9 @@ def added(bot: RunningBot, sent: ChatMessage) -> float:
     about = (sent.message_id, card.message_id)
     calls = [one for one in bot.feishu.calls if any(name in one.path for name in about) or image in one.answer]
     made = next(one for one in bot.glm.paid if one.body["prompt"] in sent.content)
+    fetched = next(one for one in bot.glm.downloads if one.name in made.answer)
     shown = max(one.at + one.seconds for one in calls)
-    worked = (made.seconds or 0.0) + made.drawing + sum(one.seconds for one in calls)
+    worked = (made.seconds or 0.0) + (fetched.seconds or 0.0) + sum(one.seconds for one in calls)
     return 1000 * (shown - sent.created - worked)
 
 

@@ -140,6 +140,6 @@ def test_a_fault_is_armed_for_a_call_that_can_fail_by_it() -> None:
         with pytest.raises(ValueError, match="these do: "):
             arm(fault, feishu=feishu, glm=glm, on=fits_not)
     arm("glm_hang", feishu=feishu, glm=glm, times=2)
-    assert [(one.name, one.left) for one in glm.armed] == [("hang", 2)]
+    assert [(one.fault.own, one.left) for one in glm.armed] == [("hang", 2)]
     assert FAULTS["feishu_230099"] is FAULTS["card_bad"]
     assert {FAULTS[name].own for name in ("glm_image_empty", "feishu_image_empty")} == {"image_empty"}

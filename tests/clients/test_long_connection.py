@@ -183,7 +183,7 @@ def test_an_address_that_is_none_is_not_gone_to(platform: Platform, url: str) ->
 
 def test_a_connection_whose_packets_vanish_is_noticed(platform: Platform) -> None:
     platform.line.client_config |= {"PingInterval": SECONDS}
-    with Wire(platform.line.listen()) as wire:
+    with Wire(platform.line.port) as wire:
         platform.line.origin = f"ws://127.0.0.1:{wire.port}"
         connection = platform.create(ping=0.3)
         wait_for(lambda: connection.down is None)

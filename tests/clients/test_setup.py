@@ -152,7 +152,7 @@ def test_from_nothing_to_a_running_bot(tmp_path: Path) -> None:
         )
         stack.enter_context(accounts)
         ports = {"accounts.feishu.cn": accounts.port, "open.feishu.cn": feishu.port}
-        ports["line.feishu.test"] = feishu.line.listen()
+        ports["line.feishu.test"] = feishu.line.port
         proxy = stack.enter_context(TlsProxy(ports, folder=tmp_path))
         variables = {"BOT_NETWORK_PROXY": proxy.url, "BOT_NETWORK_CA_FILE": str(proxy.authority)}
         with in_terminal(main, "setup", folder=tmp_path, variables=variables) as terminal:

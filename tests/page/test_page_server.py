@@ -83,18 +83,18 @@ def test_what_cannot_be_done_is_rejected(client: httpx.Client) -> None:
         ("say", {}),
         ("say", {"chat": "oc_nowhere", "sender": "ou_lin", "text": "x"}),
         ("say", {"chat": "oc_group", "sender": "ou_lin", "file": "not base64!"}),
-        ("react", {"message": "om_nowhere", "by": "ou_lin"}),
-        ("press", {"message": "om_nowhere", "presser": "ou_lin", "tag": "button"}),
-        ("switch", {"switch": "fault", "name": "no_such_fault"}),
-        ("switch", {"switch": "seconds", "seconds": -1}),
-        ("switch", {"switch": "fault", "name": "quota", "times": 10_000}),
+        ("react", {"message_id": "om_nowhere", "emoji_type": "OK", "by": "ou_lin"}),
+        ("press", {"message_id": "om_nowhere", "presser": "ou_lin", "tag": "button"}),
+        ("fault", {"name": "no_such_fault"}),
+        ("seconds", {"seconds": "soon"}),
+        ("kill", {"no_such": "field"}),
         ("nothing", {}),
         ("say", []),
     ):
         answer = client.post(f"/do/{act}", json=fields)
         assert answer.status_code == 400, (act, fields)
         assert answer.json()["error"]
-    assert client.post("/do/switch", json={"switch": "start"}).json()["sentence"] == "runs_already"
+    assert client.post("/do/start", json={}).json()["sentence"] == "runs_already"
 
 
 def test_mention_is_a_word_of_its_own(client: httpx.Client, feishu: FeishuStandIn) -> None:
@@ -114,10 +114,10 @@ def test_mention_is_a_word_of_its_own(client: httpx.Client, feishu: FeishuStandI
         ("@allan please look", []),
         ("@林小雨 我自己", []),
     ):
-        say(client, text=text, bot="Painter", all="all").raise_for_status()
+        say(client, text=text, bot="Painter", everybody="all").raise_for_status()
         message = feishu.messages[-1]
         assert [entry["name"] for entry in message.mentions] == names, text
         assert ("@_user_1" in message.content) == bool(names)
         assert "@_all" not in message.content
-    say(client, text="@所有人 看", all="所有人", file=base64.b64encode(png(1, 1)).decode()).raise_for_status()
+    say(client, text="@所有人 看", everybody="所有人", file=base64.b64encode(png(1, 1)).decode()).raise_for_status()
     assert (feishu.messages[-1].msg_type, "@_all 看" in feishu.messages[-1].content) == ("post", True)

@@ -94,7 +94,7 @@ def test_faults_are_armed_and_met_by_the_next_call(scene: Scene, page: Page) -> 
     expect(room.locator("#armed li").first).to_contain_text("patch × 3")
     expect(page.locator("#badges .badge").last).to_contain_text(re.compile(r"patch · 还有 1\d\d 秒"))
     first, second = scene.feishu.faults.armed
-    assert (first.name, first.on, first.left, first.ends_at) == ("rate_gateway", "patch", 3, None)
+    assert (first.fault.name, first.on, first.left, first.ends_at) == ("rate_gateway", "patch", 3, None)
     assert second.left is None
     room.get_by_role("button", name="全部取消").click()
     expect(room.locator("#armed li")).to_have_count(0)
@@ -105,12 +105,12 @@ def test_pace_and_deliveries_are_switched_and_the_queue_is_shown(scene: Scene, p
     room = open_panel(page, "faults")
     pace = room.get_by_label("GLM 每张图用时")
     pace.select_option("real")
-    wait_for(lambda: scene.glm.real_speed)
+    wait_for(lambda: scene.glm.seconds is None)
     pace.select_option("30")
     room.get_by_label("重复推送每个事件").select_option("3")
     room.get_by_label("重复的用新的事件编号").check()
     wait_for(lambda: scene.feishu.delivery.new_event_id)
-    assert (scene.glm.real_speed, scene.glm.seconds, scene.feishu.delivery.duplicates) == (False, 30, 3)
+    assert (scene.glm.seconds, scene.feishu.delivery.duplicates) == (30, 3)
     page.click("#tab-queue")
     room = page.locator("#pane-queue")
     expect(room.locator(".about")).to_contain_text(["BOT_LIMITS_PER_DAY=0", "队列是空的。"])

@@ -91,5 +91,5 @@ def test_form_without_button_value_is_known_by_name(user: Conversation, first: C
     """Where Feishu leaves out what the button carries, its name tells it."""
     form = first.press("edit")
     fields, name = {"prompt": "两座灯塔", "size": "1:1", "style": "none"}, form.button("submit").name
-    assert form.press_raw(None, form_value=fields, name=name, send_value=False) == QUEUED
+    assert form.press_raw(None, form_value=fields, name=name) == QUEUED
     assert [card.color for card in user.new_answers(2)] == ["green"]

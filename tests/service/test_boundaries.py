@@ -64,7 +64,7 @@ class Scene:
 
     def patience(self) -> float | None:
         """Seconds for a call to Feishu, few where one is never answered."""
-        return CALL_TIMEOUT if any(one.name == "hang" for one in self.bot.feishu.faults.armed) else None
+        return CALL_TIMEOUT if any(one.fault.own == "hang" for one in self.bot.feishu.faults.armed) else None
 
     def _send(self, side: str, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
         if side == self.slow:

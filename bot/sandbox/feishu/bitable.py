@@ -6,7 +6,7 @@ https://open.feishu.cn/document/server-docs/docs/bitable-v1/bitable-overview
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,19 @@ from bot.sandbox.feishu.gateway import Rejection, fields_of
 from bot.sandbox.feishu.state import FeishuState, new_id
 from bot.sandbox.http import Request
 
-_MAX_CALL_RECORDS, _MAX_TABLE_RECORDS, _MAX_NAME = 1000, 20_000, 255
-_WRONG_BODY = "feishu_1254001"
+_MAX_RECORDS = 1000
+"""How many records one call may add."""
+
+_WRONG_BODY, _NO_CHOICE = "feishu_1254001", "feishu_1254062"
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_VALUES: Mapping[int, tuple[str, tuple[type, ...]]] = {
+    1: ("feishu_1254060", (str,)),
+    2: ("feishu_1254061", (int, float)),
+    3: (_NO_CHOICE, (str,)),
+    5: ("feishu_1254064", (int,)),
+    11: ("base_person", (list,)),
+}
+"""The fault of a wrong value and what a right one is, by the field's type."""
 
 Fields = dict[str, Any]
 
@@ -25,7 +35,7 @@ Fields = dict[str, Any]
 class Table:
     """A table: its fields' types by name, its records, and by their tokens the calls that added them."""
 
-    fields: dict[str, int]
+    fields: Mapping[str, int]
     records: list[Fields] = field(default_factory=list)
     seen: dict[str, tuple[bytes, Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -37,7 +47,7 @@ class Base:
 
     def add_table(self, fields: Mapping[str, int]) -> str:
         table_id = new_id("tbl").replace("_", "")
-        self.tables[table_id] = Table(fields=dict(fields))
+        self.tables[table_id] = Table(fields=fields)
         return table_id
 
 
@@ -45,8 +55,8 @@ class Base:
 class BitableApi:
     """All Bases of the app by their tokens.
 
-    It checks tokens, names and types of fields, users, and the number of records; it has no views, formulas, or
-    permissions, which faults such as ``base_forbidden`` simulate.
+    It checks tokens, names and types of fields, and users; it has no views, formulas, full tables, or permissions,
+    which faults such as ``base_forbidden`` simulate.
     """
 
     state: FeishuState
@@ -66,8 +76,6 @@ class BitableApi:
 
     def create(self, request: Request) -> Mapping[str, Any]:
         name = fields_of(request).get("name") or "未命名多维表格"
-        if not isinstance(name, str) or len(name) > _MAX_NAME:
-            raise Rejection(_WRONG_BODY)
         app_token, table_id = self.add({"文本": 1, "单选": 3, "日期": 5, "附件": 17})
         url = f"https://sandbox.feishu.cn/base/{app_token}"
         app = {"app_token": app_token, "default_table_id": table_id, "folder_token": "", "name": name, "url": url}
@@ -79,11 +87,10 @@ class BitableApi:
         match fields_of(request).get("table"):
             case {"name": str(name), "fields": [{"type": 1 | 2 | 5}, *_] as given} if name:
                 fields = {str(one.get("field_name")): one.get("type") for one in given}
-            case _:
-                raise Rejection(_WRONG_BODY)
-        if len(fields) != len(given) or not all(isinstance(kind, int) for kind in fields.values()):
-            raise Rejection(_WRONG_BODY)
-        return {"table_id": base.add_table(fields), "default_view_id": new_id("vew"), "field_id_list": [*fields]}
+                if len(fields) == len(given) and all(isinstance(kind, int) for kind in fields.values()):
+                    table_id = base.add_table(fields)
+                    return {"table_id": table_id, "default_view_id": new_id("vew"), "field_id_list": [*fields]}
+        raise Rejection(_WRONG_BODY)
 
     def delete_table(self, request: Request) -> Mapping[str, Any]:
         self._table(request)
@@ -117,44 +124,30 @@ class BitableApi:
             if body != request.body:
                 raise Rejection("feishu_1255006")
             return answer
-        records = self._validate(fields_of(request).get("records"), table)
+        match fields_of(request).get("records"):
+            case [{"fields": dict()}, *_] as given if all(isinstance(one.get("fields"), dict) for one in given):
+                records: list[Fields] = [one["fields"] for one in given]
+            case _:
+                raise Rejection(_WRONG_BODY)
+        if len(records) > _MAX_RECORDS:
+            raise Rejection("feishu_1254104")
+        for record in records:
+            self._check(record, table)
         table.records += records
         answer = {"records": [{"record_id": new_id("rec"), "fields": record} for record in records]}
         if token:
             table.seen[token] = (request.body, answer)
         return answer
 
-    def _validate(self, given: Any, table: Table) -> list[Fields]:
-        if not isinstance(given, list) or not given or not all(isinstance(one, dict) for one in given):
-            raise Rejection(_WRONG_BODY)
-        if len(given) > _MAX_CALL_RECORDS:
-            raise Rejection("feishu_1254104")
-        if len(table.records) + len(given) > _MAX_TABLE_RECORDS:
-            raise Rejection("feishu_1254103")
-        # The fault of a wrong value and what a right one is, by the field's type.
-        checks: Mapping[int, tuple[str, Callable[[Any], bool]]] = {
-            1: ("feishu_1254060", lambda value: isinstance(value, str)),
-            2: ("feishu_1254061", lambda value: type(value) in (int, float)),
-            3: ("feishu_1254062", lambda value: isinstance(value, str) and bool(value)),
-            5: ("feishu_1254064", lambda value: type(value) is int),
-            11: ("base_person", self._are_users),
-        }
-        records = [one.get("fields") for one in given]
-        for record in records:
-            if not isinstance(record, dict):
-                raise Rejection(_WRONG_BODY)
-            for name, value in record.items():
-                if name not in table.fields:
-                    raise Rejection("feishu_1254045")
-                fault, is_valid = checks.get(table.fields[name], (_WRONG_BODY, lambda _: False))
-                if not is_valid(value):
-                    raise Rejection(fault)
-        return records
-
-    def _are_users(self, value: Any) -> bool:
-        people = self.state.people
-        users = value if isinstance(value, list) else []
-        return bool(users) and all(isinstance(user, dict) and user.get("id") in people for user in users)
+    def _check(self, record: Fields, table: Table) -> None:
+        for name, value in record.items():
+            if name not in table.fields:
+                raise Rejection("feishu_1254045")
+            fault, types = _VALUES.get(table.fields[name], (_WRONG_BODY, ()))
+            users = value if isinstance(value, list) else []
+            known = all(isinstance(user, dict) and user.get("id") in self.state.people for user in users)
+            if type(value) not in types or not known or (fault == _NO_CHOICE and not value):
+                raise Rejection(fault)
 
     def _base(self, request: Request) -> Base:
         if (base := self.bases.get(request.values["app_token"])) is None:

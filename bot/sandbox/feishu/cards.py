@@ -46,10 +46,9 @@ def validate_card(card: dict[str, Any], *, image_keys: Collection[str]) -> list[
     if len(json.dumps(card, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
         return [CardError("ROOT", TOO_LARGE, "the card is larger than 30 KB")]
     errors = [*_schema_errors(card, "", "ROOT")]
-    if isinstance(card.get("body"), dict) and isinstance(card["body"].get("elements"), list):
+    if isinstance(card.get("body"), dict):
         components = _Components(image_keys=image_keys)
-        components.visit_all(card["body"]["elements"], "ROOT -> body -> elements")
-        errors += components.errors
+        errors += components.errors(card["body"].get("elements"), "ROOT -> body -> elements")
     if sum("tag" in entry for entry in objects(card)) > MAX_COMPONENTS:
         errors.append(CardError("ROOT", LIMIT, f"element exceeds the limit of {MAX_COMPONENTS}"))
     return errors
@@ -97,49 +96,47 @@ class _Components:
     """The components of one card: the schema of each, forms, unique ids and names, known images."""
 
     image_keys: Collection[str]
-    errors: list[CardError] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)
 
-    def _add(self, path: str, message: str, code: int = INVALID) -> None:
-        self.errors.append(CardError(path, code, message))
-
-    def visit_all(self, elements: Any, path: str, containers: tuple[str, ...] = ()) -> None:
+    def errors(self, elements: Any, path: str, containers: tuple[str, ...] = ()) -> Iterator[CardError]:
         for index, element in enumerate(elements if isinstance(elements, list) else []):
             tag = str(element.get("tag")) if isinstance(element, dict) else "None"
             where = f"{path} -> [{index}](tag: {tag})"
             if (tag == "column") != path.endswith("columns") or tag not in (*_COMPONENTS, *UNCHECKED):
                 removed = "cards of schema V2 no longer support this capability; " if tag in REMOVED else ""
-                self._add(where, f"{removed}ErrorValue: unsupported tag {tag}", UNSUPPORTED)
+                yield CardError(where, UNSUPPORTED, f"{removed}ErrorValue: unsupported tag {tag}")
             elif tag in _COMPONENTS:
-                self._visit(element, tag, where, containers)
+                if tag == "form" and containers:
+                    yield CardError(where, UNSUPPORTED, f"{tag} cannot be inside {containers[-1]}")
+                for code, message in (*_form_errors(element, tag, containers), *self._own_errors(element, tag)):
+                    yield CardError(where, code, message)
+                yield from _schema_errors(element, tag, where)
+                inner = (*containers, tag) if tag in ("column_set", "form") else containers
+                columns = element.get("columns") if tag == "column_set" else []
+                yield from self.errors(columns, f"{where} -> columns", inner)
+                yield from self.errors(element.get("elements"), f"{where} -> elements", inner)
 
-    def _visit(self, element: dict[str, Any], tag: str, path: str, containers: tuple[str, ...]) -> None:
-        if tag == "form" and containers:
-            self._add(path, f"{tag} cannot be inside {containers[-1]}", UNSUPPORTED)
-        self._check_form_rules(element, tag, path, containers)
-        self.errors += _schema_errors(element, tag, path)
+    def _own_errors(self, element: dict[str, Any], tag: str) -> Iterator[tuple[int, str]]:
         own = objects({name: entry for name, entry in element.items() if name not in ("elements", "columns")})
         if any(entry["img_key"] not in self.image_keys for entry in own if "img_key" in entry):
-            self._add(path, "invalid image keys", INVALID_IMAGE)
+            yield INVALID_IMAGE, "invalid image keys"
         for key in ("element_id", "name"):
             if (key, value := element.get(key)) in self.seen:
-                self._add(path, f"{key} {value!r} is not unique")
+                yield INVALID, f"{key} {value!r} is not unique"
             elif isinstance(value, str):
                 self.seen.add((key, value))
         values = [str(option.get("value")) for option in element.get("options", []) if isinstance(option, dict)]
         if tag == "select_static" and len(set(values)) < len(values):
-            self._add(path, "two options have the same value")
-        inner = (*containers, tag) if tag in ("column_set", "form") else containers
-        self.visit_all(element.get("columns") if tag == "column_set" else [], f"{path} -> columns", inner)
-        self.visit_all(element.get("elements"), f"{path} -> elements", inner)
+            yield INVALID, "two options have the same value"
 
-    def _check_form_rules(self, element: dict[str, Any], tag: str, path: str, containers: tuple[str, ...]) -> None:
-        if "form" in containers:
-            if tag in ("button", "input", "select_static") and not element.get("name"):
-                self._add(path, "name is empty", NAMELESS)
-            if tag == "button" and "form_action_type" not in element:
-                self._add(path, "a button in a form needs a form_action_type")
-        elif {"form_action_type", "required"} & element.keys():
-            self._add(path, "form_action_type and required belong into a form")
-        if tag == "form" and not any(entry.get("form_action_type") == "submit" for entry in objects(element)):
-            self._add(path, "a form needs a button whose form_action_type is submit")
+
+def _form_errors(element: dict[str, Any], tag: str, containers: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    if "form" in containers:
+        if tag in ("button", "input", "select_static") and not element.get("name"):
+            yield NAMELESS, "name is empty"
+        if tag == "button" and "form_action_type" not in element:
+            yield INVALID, "a button in a form needs a form_action_type"
+    elif {"form_action_type", "required"} & element.keys():
+        yield INVALID, "form_action_type and required belong into a form"
+    if tag == "form" and not any(entry.get("form_action_type") == "submit" for entry in objects(element)):
+        yield INVALID, "a form needs a button whose form_action_type is submit"

@@ -43,7 +43,6 @@ class RetrySchedule:
     reserves the right to, with ``new_event_id`` under ids of their own. ``in_parallel`` copies come at one moment.
     """
 
-    connect_seconds: float = 2.0
     answer_seconds: float = 3.0
     ladder: tuple[float, ...] = (15.0, 300.0, 3600.0, 21600.0)
     duplicates: int = 0
@@ -64,6 +63,7 @@ class Attempt:
     seconds: float
     body: bytes
     event: Event
+    over: bool = True  # as an ``ApiCall``
 
 
 class EventPusher:
@@ -118,7 +118,6 @@ class EventPusher:
             event={name: _masked(part) if isinstance(part, dict) else part for name, part in _masked(event).items()},
         )
         self._attempts.append(attempt)
-        self.state.publish("delivery", attempt)
         return attempt
 
     def _deliver(self, event: Event) -> None:
@@ -138,11 +137,10 @@ class EventPusher:
         if self.webhook_url is None or self._closing.is_set():
             return "no_address", None, b""
         body, headers = self.seal(event)
-        timeout = httpx.Timeout(allowed, connect=min(allowed, self.delivery.connect_seconds))
         began = time.perf_counter()
         try:
-            answer = self._client.post(self.webhook_url, content=body, headers=headers, timeout=timeout)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+            answer = self._client.post(self.webhook_url, content=body, headers=headers, timeout=allowed)
+        except httpx.ConnectError:
             return "unreachable", None, b""
         except httpx.TimeoutException:
             return "late", None, b""
@@ -175,12 +173,11 @@ def seal(value: Any, *, encrypt_key: str, now: float) -> tuple[bytes, dict[str, 
     """The body and headers of a push; plain and unsigned without a key."""
     headers = {"Content-Type": "application/json; charset=utf-8", "X-Request-Id": secrets.token_hex(16)}
     body = json.dumps(value, ensure_ascii=False).encode()
-    if not encrypt_key:
-        return body, headers
-    body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
-    timestamp, nonce = str(int(now)), secrets.token_hex(8)
-    headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
-    headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
+    if encrypt_key:
+        body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
+        timestamp, nonce = str(int(now)), secrets.token_hex(8)
+        headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
+        headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
     return body, headers
 
 

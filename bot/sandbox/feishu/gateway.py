@@ -81,6 +81,7 @@ class ApiCall:
     body: str
     answer: str
     fault: str | None
+    over: bool = True  # a call to GLM may still be under way
 
 
 Handler = Callable[[Request], Mapping[str, Any] | Response]
@@ -150,7 +151,6 @@ class Gateway:
             fault=fault.own if fault else None,
         )
         self.calls.append(record)
-        self.state.publish("call", record)
         return response
 
     def _apply(

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response as HandshakeResponse
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection, serve
 
 from bot.sandbox.feishu.delivery import Event, Outcome, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -87,20 +87,17 @@ class LongConnections:
         self._tickets: set[str] = set()
         self._connections: list[ServerConnection] = []
         self._awaited: dict[str, tuple[ServerConnection, Future[bytes]]] = {}
-        self._server: Server | None = None
+        self._server = serve(self._read_all, "127.0.0.1", 0, process_request=self._admit)
+        threading.Thread(target=self._server.serve_forever, name="long-connections", daemon=True).start()
 
     @property
     def open(self) -> int:
         with self._lock:
             return len(self._connections)
 
-    def listen(self) -> int:
-        """Opens the port, unless it is open; returns its number."""
-        with self._lock:
-            if self._server is None:
-                self._server = serve(self._read_all, "127.0.0.1", 0, process_request=self._admit)
-                threading.Thread(target=self._server.serve_forever, name="long-connections", daemon=True).start()
-            return int(self._server.socket.getsockname()[1])
+    @property
+    def port(self) -> int:
+        return int(self._server.socket.getsockname()[1])
 
     def give_address(self, request: Request) -> Response:
         """The address of a connection, with a ticket that is valid for one handshake."""
@@ -120,7 +117,7 @@ class LongConnections:
         ticket = secrets.token_hex(8)
         self._tickets.add(ticket)
         query = urlencode({"device_id": secrets.randbelow(10**18), "service_id": _SERVICE, "ticket": ticket})
-        url = f"{self.origin or f'ws://127.0.0.1:{self.listen()}'}/ws/v2?{query}"
+        url = f"{self.origin or f'ws://127.0.0.1:{self.port}'}/ws/v2?{query}"
         return Response.of_json({"code": 0, "msg": "", "data": {"URL": url, "ClientConfig": self.client_config}})
 
     def push(self, event: Event, seconds: float) -> tuple[Outcome, int | None, bytes]:
@@ -154,8 +151,7 @@ class LongConnections:
 
     def close(self) -> None:
         self.away = True
-        if self._server is not None:
-            self._server.shutdown()
+        self._server.shutdown()
         self.cut()
 
     def _frames(self, event: Event, message_id: str) -> Iterator[Frame]:

@@ -1,16 +1,14 @@
-"""The state of the stand-in: its app, people, chats, messages and uploads, and subscriptions to its changes."""
+"""The state of the stand-in: its app, people, chats, messages and uploads."""
 
 from __future__ import annotations
 
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
-from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from PIL import Image
@@ -125,27 +123,22 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PressAnswer:
+    """What the presser sees: an error code, a toast, or nothing; ``card`` replaces the pressed one."""
+
+    message_id: str
+    presser: str
+    code: int | None = None
+    toast: dict[str, Any] | None = None
+    card: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ping:
     """A mention in a message of the bot that would notify ``whom``, an open id or ``all``."""
 
     message_id: str
     whom: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What happened ``at`` seconds since 1970; ``subject`` is the frozen record of it."""
-
-    kind: Literal["message", "card", "recall", "call", "delivery", "toast", "reaction"]
-    at: float
-    subject: Any
-
-
-class Subscription(SimpleQueue[Change]):
-    def wait(self, seconds: float) -> Change | None:
-        with suppress(Empty):
-            return self.get(timeout=seconds)
-        return None
 
 
 def new_id(kind: str) -> str:
@@ -189,7 +182,7 @@ class FeishuState:
     messages: dict[str, ChatMessage] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
-    subscriptions: list[Subscription] = field(default_factory=list)
+    press_answers: list[PressAnswer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         people: tuple[tuple[str, Language, str], ...] = (
@@ -202,20 +195,6 @@ class FeishuState:
             self.add_chat("p2p", name=name, members=[person.open_id], chat_id=f"oc_direct_{own}")
         self.add_chat("group", name="设计小组", members=[*self.people], chat_id="oc_group")
         self.add_chat("topic", name="灵感话题", members=[*self.people], chat_id="oc_topics")
-
-    def publish(self, kind: Any, subject: Any) -> None:
-        change = Change(kind=kind, at=self.clock(), subject=subject)
-        for subscription in list(self.subscriptions):
-            subscription.put(change)
-
-    @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
-        subscription = Subscription()
-        self.subscriptions.append(subscription)
-        try:
-            yield subscription
-        finally:
-            self.subscriptions.remove(subscription)
 
     def add_person(self, name: str, *, language: Language = "zh", open_id: str | None = None) -> Person:
         open_id = open_id or new_id("ou")
@@ -236,28 +215,26 @@ class FeishuState:
             return next(known, None) or self.add_chat("p2p", name=self.people[open_id].name, members=[open_id])
 
     def add_message(self, chat_id: str, sender: str, msg_type: str, content: str, **more: Any) -> ChatMessage:
-        """Stores and publishes a new message; ``more`` are further fields of it."""
+        """Stores a new message; ``more`` are further fields of it."""
         own = {"message_id": new_id("om"), "created": self.clock(), **more}
         message = ChatMessage(chat_id=chat_id, sender=sender, msg_type=msg_type, content=content, **own)
         with self.lock:
             self.messages[message.message_id] = message
-        self.publish("message", message)
         return message
 
     def change_message(self, message_id: str, **fields: Any) -> ChatMessage:
-        """Stores and publishes a change of a message; a new ``content`` is kept as a further version."""
+        """Stores a change of a message; a new ``content`` is kept as a further version."""
         with self.lock:
             before = self.messages[message_id]
             if "content" in fields:
                 fields |= {"versions": (*before.versions, fields["content"]), "updated": self.clock()}
             after = self.messages[message_id] = replace(before, **fields)
-        self.publish("card" if "content" in fields else "recall", after)
         return after
 
     def add_reaction(self, message_id: str, *, operator: str, emoji_type: str) -> Reaction:
         reaction = Reaction(new_id("reaction"), message_id, operator, emoji_type, self.clock())
-        self.reactions[reaction.reaction_id] = reaction
-        self.publish("reaction", reaction)
+        with self.lock:
+            self.reactions[reaction.reaction_id] = reaction
         return reaction
 
     def add_upload(self, content: bytes, *, name: str, kind: Literal["image", "file"], owner: str) -> Upload:

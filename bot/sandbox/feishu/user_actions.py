@@ -9,29 +9,17 @@ import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import Attempt, Event, EventPusher
-from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, new_id, user_ids
+from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, PressAnswer, new_id, user_ids
 
 EVERYBODY = "@_all"
 """Mentions everybody in a text; its event has no entry for it."""
 
 _CODES = {"no_address": 200340, "late": 200341, "unreachable": 200342, "refused": 200671}
 _BAD_BODY, _BAD_CARD = 200672, 200673
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PressAnswer:
-    """What the presser sees: an error code, a toast, or nothing; ``card`` replaces the pressed one."""
-
-    message_id: str
-    presser: str
-    code: int | None = None
-    toast: dict[str, Any] | None = None
-    card: dict[str, Any] | None = None
 
 
 class UserActions(EventPusher):
@@ -130,37 +118,20 @@ class UserActions(EventPusher):
         body = {"operator": operator, "event_key": event_key, "timestamp": int(self.state.clock())}
         return self._report("application.bot.menu_v6", body)
 
-    def press(
-        self,
-        message_id: str,
-        presser: str,
-        *,
-        value: Mapping[str, Any] | None = None,
-        tag: str = "button",
-        option: str | None = None,
-        form_value: Mapping[str, str] | None = None,
-        name: str | None = None,
-        send_value: bool = True,
-    ) -> PressAnswer:
+    def press(self, message_id: str, presser: str, **action: Any) -> PressAnswer:
         """Uses a card and waits for the bot's answer, at most 3 s; raises ``ValueError`` where the message is no card.
 
-        Without ``send_value`` the event has no ``action.value``, as some forms come back. The card need not have such
-        a component, so that forged actions can be tried too.
+        The ``action`` of the event is a button's by default; what is ``None`` in it is left out. The card need not have
+        such a component, so that forged actions can be tried too.
         """
         message = self.state.messages[message_id]
         if message.msg_type != "interactive" or message.recalled:
             raise ValueError(f"{message_id} is no card that can be pressed")
-        parts = {"value": dict(value or {}) if send_value else None, "option": option, "name": name}
-        parts["form_value"] = dict(form_value) if form_value else None
-        action = {
-            "tag": tag,
-            "timezone": "Asia/Shanghai",
-            **{key: one for key, one in parts.items() if one is not None},
-        }
+        given = {name: value for name, value in action.items() if value is not None}
         body = {
             "operator": {"tenant_key": TENANT_KEY, **user_ids(presser)},
             "token": f"c-{secrets.token_hex(17)}",
-            "action": action,
+            "action": {"tag": "button", "timezone": "Asia/Shanghai", **given},
             "host": "im_message",
             "context": {"open_message_id": message_id, "open_chat_id": message.chat_id},
         }
@@ -171,7 +142,7 @@ class UserActions(EventPusher):
         answer = PressAnswer(message_id=message_id, presser=presser, code=code, toast=toast, card=card)
         if card is not None:
             self.state.change_message(message_id, content=_json(card))
-        self.state.publish("toast", answer)
+        self.state.press_answers.append(answer)
         return answer
 
     def event_of(self, message: ChatMessage) -> Event:

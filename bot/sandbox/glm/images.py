@@ -1,15 +1,13 @@
-"""The images that the stand-in makes: another one for each call of a prompt, marked as a sample of the sandbox."""
+"""The images that the stand-in makes: another one for each call, marked as a sample of the sandbox."""
 
 from __future__ import annotations
 
 import json
 import math
 import random
-import re
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
@@ -22,25 +20,17 @@ _CHINESE_FONTS = (
 )
 # fmt: on
 _IMAGE_DESCRIPTION = 0x010E
-_WITH_WORDS = re.compile(r"海报|写着|标题|图案|壁纸|\b(poster|says|title|pattern|wallpaper|icon)\b", re.IGNORECASE)
-_QUOTED = re.compile(r"[“\"「『](.+?)[”\"」』]")
 
 
-def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bool, number: int = 0) -> bytes:
-    """An image as JPEG bytes, sides in pixels; the same arguments make the same image.
+def render(prompt: str, *, width: int, height: int, image_id: str, watermark: bool) -> bytes:
+    """A landscape as JPEG bytes, sides in pixels; the same arguments make the same image.
 
-    A poster and landscapes take turns; ``number``, how many images were made of the prompt before, and its words
-    decide which comes. ``image_id`` is part of the EXIF label; the ``watermark`` is the platform's visible "AI生成".
+    ``image_id`` is part of the EXIF label; the ``watermark`` is the platform's visible "AI生成".
     """
     # Drawn small and enlarged, which takes a quarter of the time and softens the edges.
     image = Image.new("RGB", (math.ceil(width / 2), math.ceil(height / 2)))
-    rng = random.Random(f"{prompt}/{number}")  # noqa: S311 - no secret
-    is_poster = bool(_WITH_WORDS.search(prompt)) == (number % 2 == 0)
-    draw = _draw_poster if is_poster else _draw_landscape
-    draw(image, rng)
+    _draw_landscape(image, random.Random(f"{prompt}/{image_id}"))  # noqa: S311 - no secret
     image = image.resize((width, height), Image.Resampling.BILINEAR)
-    if is_poster:
-        _write_title(image, prompt)
     _mark(image, prompt, watermark=watermark)
     exif = Image.Exif()
     # The platform's implicit mark, by the rules on labelling generated content of 2025.
@@ -74,32 +64,6 @@ def _draw_landscape(image: Image.Image, rng: random.Random) -> None:
     image.paste(Image.blend(above.filter(ImageFilter.BoxBlur(side / 160)), tint, 0.35), (0, shore))
 
 
-def _draw_poster(image: Image.Image, rng: random.Random) -> None:
-    """Rays around a disc."""
-    (width, height), side, draw = image.size, min(image.size), ImageDraw.Draw(image)
-    hue = rng.randrange(360)
-    dark, light, paper = _hsl(hue, 75, 40), _hsl(hue, 80, 52), _hsl(45, 60, 93)
-    middle = width / 2, height * 0.42
-    draw.rectangle((0, 0, width, height), dark)
-    for ray in range(0, 360, 15):
-        ends = [math.radians(ray), math.radians(ray + 7.5)]
-        far = [(middle[0] + 2048 * math.cos(end), middle[1] + 2048 * math.sin(end)) for end in ends]
-        draw.polygon([middle, *far], light)
-    for radius, color in ((0.31, paper), (0.285, dark), (0.27, paper)):
-        draw.circle(middle, side * radius, color)
-    inset = side * 0.035
-    draw.rectangle((inset, inset, width - inset, height - inset), outline=paper, width=max(2, side // 160))
-
-
-def _write_title(image: Image.Image, prompt: str) -> None:
-    """Writes the quoted text or the longest of the first words large."""
-    words = _QUOTED.findall(prompt)[:1] or re.findall(r"\w+", prompt)[:4]
-    title = max(words, key=len, default="SANDBOX")
-    shown, size = (title[:14], 0.6) if title.isascii() else (title[:4], 0.46)
-    place = image.width / 2, image.height * 0.42
-    _write(image, place, shown.upper(), "SANDBOX", size=min(image.size) * size / max(2, len(shown)), fill="#404040")
-
-
 def _mark(image: Image.Image, prompt: str, *, watermark: bool) -> None:
     """Writes on the image that it is a sample, of which prompt, and how large."""
     (width, height), unit = image.size, min(image.size) / 36
@@ -113,20 +77,12 @@ def _mark(image: Image.Image, prompt: str, *, watermark: bool) -> None:
 
 
 def _write(
-    image: Image.Image,
-    place: tuple[float, float],
-    text: str,
-    instead: str,
-    *,
-    size: float,
-    anchor: str = "mm",
-    **how: Any,
+    image: Image.Image, place: tuple[float, float], text: str, instead: str, *, size: float, anchor: str, fill: str
 ) -> None:
     """Writes a text, or what Pillow's own font can draw ``instead`` where there is no Chinese one."""
     path, pixels = _font_path(), math.ceil(size)
     font = ImageFont.truetype(path, pixels) if path else ImageFont.load_default(pixels)
-    text = text if path or text.isascii() else instead
-    ImageDraw.Draw(image).text(place, text, font=font, anchor=anchor, **how)
+    ImageDraw.Draw(image).text(place, text if path else instead, font=font, anchor=anchor, fill=fill)
 
 
 @cache

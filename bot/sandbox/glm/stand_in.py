@@ -55,9 +55,8 @@ class GlmCall:
 
     ``at`` is in seconds since 1970; ``status`` is ``None`` while there is no answer or when there is none; ``over``
     means that nothing more will come. Of a call, ``key`` is the key's beginning, ``answer`` the body even where a fault
-    kept it from arriving whole, ``drawing`` how many seconds the image took to be drawn. ``paid`` means that an image
-    was made and would be billed, whether or not the caller learnt of it; ``number`` counts the earlier ones of the
-    prompt.
+    kept it from arriving whole. ``paid`` means that an image was made and would be billed, whether or not the caller
+    learnt of it.
     """
 
     at: float
@@ -70,8 +69,6 @@ class GlmCall:
     key: str | None = None
     body: Any = None
     paid: bool = False
-    drawing: float = 0.0
-    number: int = 0
     answer: str = ""
 
     def finish(self, response: Response) -> Response:
@@ -113,15 +110,15 @@ def loopback(origin: str, *, inner: httpx.BaseTransport | None = None) -> Loopba
 class GlmStandIn(LoopbackServer):
     """The stand-in of the API and of the storage that its links lead to; it accepts any key.
 
-    An image takes ``seconds``, or with ``real_speed`` as long as on the platform. More than ``concurrency``
-    simultaneous calls per key and model get 429 and 1302. ``clock`` gives seconds since 1970, and ``draw`` the image of
-    a call. ``strays`` is what reached the host of the redirects, as nothing should.
+    An image takes ``seconds``, with ``None`` as long as on the platform. More than ``concurrency`` simultaneous calls
+    per key and model get 429 and 1302. ``clock`` gives seconds since 1970, and ``draw`` the image of a call. ``strays``
+    is what reached the host of the redirects, as nothing should.
     """
 
     def __init__(
         self,
         *,
-        seconds: float = 0.0,
+        seconds: float | None = 0.0,
         concurrency: Mapping[str, int] = CONCURRENCY,
         clock: Callable[[], float] = time.time,
         draw: Callable[..., bytes] = render,
@@ -129,7 +126,6 @@ class GlmStandIn(LoopbackServer):
         super().__init__()
         self.seconds = seconds
         self._draw = draw
-        self.real_speed = False
         self.calls: list[GlmCall] = []
         self.downloads: list[GlmCall] = []
         self.strays: list[Request] = []
@@ -157,9 +153,9 @@ class GlmStandIn(LoopbackServer):
     def transport(self, *, inner: httpx.BaseTransport | None = None) -> LoopbackTransport:
         return loopback(self.origin, inner=inner)
 
-    def original(self, name: str, query: Mapping[str, str]) -> Response:
+    def original(self, request: Request) -> Response:
         """An image as its link gives it, which may meet a fault but is no download by the bot."""
-        return self._stored(name, query, self.faults.take("download"))
+        return self._stored(request, self.faults.take("download"))
 
     def _generate(self, request: Request) -> Response:
         match = _BEARER.fullmatch(request.headers.get("authorization", ""))
@@ -185,12 +181,11 @@ class GlmStandIn(LoopbackServer):
                 return _reject(1302)
             self._working[slot] += 1
         began = time.monotonic()
-        seconds = random.uniform(*REAL_SECONDS) if self.real_speed else self.seconds  # noqa: S311 - no secret
+        seconds = random.uniform(*REAL_SECONDS) if self.seconds is None else self.seconds  # noqa: S311 - no secret
         self.closing.wait(seconds)
         with self._lock:
             self._working[slot] -= 1
         record.seconds = time.monotonic() - began
-        record.number = sum(call.body["prompt"] == record.body["prompt"] for call in self.paid)
         record.paid = True
         body: dict[str, Any] = {"created": int(record.at), "data": [{"url": self._link(record)}]}
         if record.fault and record.fault.startswith("level_"):
@@ -210,15 +205,15 @@ class GlmStandIn(LoopbackServer):
         began, fault = time.monotonic(), self.faults.take("download")
         record = GlmCall(at=self._clock(), name=request.values["name"], fault=fault.own if fault else None)
         self.downloads.append(record)
-        response = self._stored(record.name, request.query, fault)
+        response = self._stored(request, fault)
         record.seconds = time.monotonic() - began
         return record.finish(response)
 
-    def _stored(self, name: str, query: Mapping[str, str], fault: Fault | None) -> Response:
+    def _stored(self, request: Request, fault: Fault | None) -> Response:
+        name = request.values["name"]
         call, signed = self._images.get(name, (None, {}))
-        if call is None or query != signed or int(query["Expires"]) < self._clock():
+        if call is None or request.query != signed or int(signed["Expires"]) < self._clock():
             return _answer(status=403, page="expired")
-        began = time.monotonic()
         width, _, height = call.body.get("size", "1280x1280").partition("x")
         content = self._draw(
             call.body["prompt"],
@@ -226,9 +221,7 @@ class GlmStandIn(LoopbackServer):
             height=int(height),
             image_id=name.partition("_")[0],
             watermark=call.body.get("watermark_enabled", True),
-            number=call.number,
         )
-        call.drawing = time.monotonic() - began
         # The platform's storage serves JPEG bytes under a .png name and this type.
         image = Response(headers={"Content-Type": "application/octet-stream"}, body=content)
         return _spoiled(image, fault) if fault else image
@@ -267,15 +260,13 @@ def _is_size(model: Any, size: Any) -> bool:
     return (model == "glm-image" and sides in _GLM_SIZES) or (fits and sides[0] * sides[1] <= most)
 
 
-def _reject(code: int, *, role: str = "user", level: int = 2) -> Response:
-    """The answer with an error code; ``role`` and ``level`` are what the content filter found (1301).
-
-    Public reports show level 2 rejected as well as level 1: the level does not decide, the error does.
-    """
+def _reject(code: int) -> Response:
+    """The answer with an error code."""
     fault = FAULTS[f"glm_{code}"]
     body: dict[str, object] = {"error": {"code": str(code), "message": fault.text}}
     if code == _CONTENT_FILTER:
-        body = {"contentFilter": [{"level": level, "role": role}], **body}
+        # Public reports show level 2 rejected as well as level 1: the level does not decide, the error does.
+        body["contentFilter"] = [{"level": 2, "role": "user"}]
     return Response.of_json(body, status=fault.status, headers=_HEADERS)
 
 
@@ -283,8 +274,6 @@ def _replacement(fault: Fault) -> Response | None:
     """The answer in place of a call's good one, or ``None`` for a fault that only changes that."""
     if fault.code:
         return _reject(fault.code)
-    if fault.own == "output_refused":
-        return _reject(_CONTENT_FILTER, role="assistant", level=1)
     if fault.wire == "reset_before":
         return Response(wire_fault=fault.wire)
     return _answer(**fault.answer) if fault.answer else None

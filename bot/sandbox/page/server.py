@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from bot.sandbox.faults import arm
@@ -42,14 +43,6 @@ _FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir
 _VOICE = b"OggS"
 """The content of a voice message, which nobody plays."""
 
-MAX_SECONDS = 120.0
-"""The longest time that an image can be made to take."""
-
-MAX_TIMES = 20
-"""How many calls in a row a fault can be armed for, and how many copies of an event can be pushed."""
-
-Fields = Mapping[str, Any]
-
 
 class Unable(Exception):
     """What the visitor asked for is not possible now; ``sentence`` is a key of the page's texts."""
@@ -66,23 +59,25 @@ class Page(LoopbackServer):
         super().__init__(port=port)
         feishu, glm = sandbox.feishu, sandbox.glm
         self._sandbox, self._feishu, self._glm = sandbox, feishu, glm
-        self._actions: Mapping[str, Callable[[Fields], Mapping[str, Any] | None]] = {
+        self._actions: Mapping[str, Callable[..., object]] = {
             "say": self._say,
-            "react": lambda fields: feishu.react(fields["message"], by=fields["by"], emoji_type="THUMBSUP"),
-            "recall": lambda fields: {"id": feishu.recall(fields["message"], by=fields["by"])},
-            "press": self._press,
-            "enter": lambda fields: {"id": feishu.enter_p2p(fields["person"])},
-            "switch": self._switch,
+            "react": feishu.react,
+            "recall": feishu.recall,
+            "press": feishu.press,
+            "enter": feishu.enter_p2p,
+            "fault": partial(arm, feishu=feishu.faults, glm=glm.faults),
+            "clear": self._disarm,
+            "seconds": self._set_seconds,
+            "delivery": self._set_delivery,
+            "kill": sandbox.kill,
+            "start": sandbox.start,
         }
-        for method, path, route in (
-            ("GET", "/", lambda request: _static("index.html", request)),
-            ("GET", "/static/:name", lambda request: _static(request.values["name"], request)),
-            ("GET", "/uploads/:key", self._upload),
-            ("GET", "/originals/:name", lambda request: glm.original(request.values["name"], request.query)),
-            ("GET", "/stream", self._stream),
-            ("POST", "/do/:action", self._act),
-        ):
-            self.route(method, path, route)
+        self.route("GET", "/", _static)
+        self.route("GET", "/static/:name", _static)
+        self.route("GET", "/uploads/:key", self._upload)
+        self.route("GET", "/originals/:name", sandbox.glm.original)
+        self.route("GET", "/stream", self._stream)
+        self.route("POST", "/do/:action", self._act)
 
     def answer(self, request: Request) -> Response:
         response = self._rejection(request) or super().answer(request)
@@ -125,79 +120,67 @@ class Page(LoopbackServer):
         if action is None or not isinstance(fields, dict):
             return _failure(HTTPStatus.BAD_REQUEST, "there is no such action, or no object")
         try:
-            return Response.of_json({"ok": True, **(action(fields) or {})})
+            action(**fields)
         except Unable as unable:
             return _failure(HTTPStatus.BAD_REQUEST, str(unable), sentence=unable.sentence)
         except (KeyError, ValueError, TypeError) as error:
             return _failure(HTTPStatus.BAD_REQUEST, f"this cannot be done: {error}")
+        return Response.of_json({"ok": True})
 
-    def _say(self, fields: Fields) -> Mapping[str, Any]:
-        """Says words, with an image or not; a voice message or another file goes by itself, before the words."""
-        text, mentioned = self._read(fields)
-        feishu, bot = self._feishu, self._feishu.bot_open_id
-        where = {"chat_id": fields["chat"], "sender": fields["sender"], "quote": fields.get("quote")}
-        file, sent = base64.b64decode(fields["file"], validate=True) if "file" in fields else None, None
-        if "voice" in fields:
-            sent = feishu.send_file(**where, content=_VOICE, name="voice.opus", seconds=int(fields["voice"]))
-        elif file is not None and inspect_image(file) is None:
-            sent = feishu.send_file(**where, content=file, name=str(fields.get("name") or "file"))
-            file = None
-        if sent is None or text:
-            others = [who for who in mentioned if who != bot]
-            how: dict[str, Any] = {"as_post": bool(fields.get("rich")), "image": file}
-            sent = feishu.say(**where, text=text, mention_bot=bot in mentioned, mentions=others, **how)
-        return {"id": sent.message_id}
+    def _say(
+        self,
+        *,
+        chat: str,
+        sender: str,
+        text: str = "",
+        bot: str = "",
+        everybody: str = "",
+        rich: bool = False,
+        quote: str | None = None,
+        voice: int | None = None,
+        file: str | None = None,
+        name: str = "file",
+    ) -> None:
+        """Says words, with an image or not; a voice message or another file goes by itself, before the words.
 
-    def _read(self, fields: Fields) -> tuple[str, list[str]]:
-        """The text with the bot and everybody under their own names, and whom of the chat it mentions."""
-        feishu, text = self._feishu, str(fields.get("text", ""))
-        for own, called in ((feishu.bot_name, fields.get("bot")), (EVERYBODY.removeprefix("@"), fields.get("all"))):
+        ``bot`` and ``everybody`` are what the text calls them, ``voice`` is in seconds, ``file`` is base64.
+        """
+        feishu = self._feishu
+        for own, called in ((feishu.bot_name, bot), (EVERYBODY.removeprefix("@"), everybody)):
             if called:
-                text = mention_pattern(str(called)).sub(f"@{own}", text)
-        members = [who for who in feishu.state.chats[fields["chat"]].members if who != fields["sender"]]
-        known = {feishu.bot_open_id: feishu.bot_name, **{who: feishu.state.people[who].name for who in members}}
-        return text, [who for who, name in known.items() if mention_pattern(name).search(text)]
+                text = mention_pattern(called).sub(f"@{own}", text)
+        where: dict[str, Any] = {"chat_id": chat, "sender": sender, "quote": quote}
+        content = None if file is None else base64.b64decode(file, validate=True)
+        is_image = content is not None and inspect_image(content) is not None
+        if voice is not None:
+            feishu.send_file(**where, content=_VOICE, name="voice.opus", seconds=voice)
+        elif content is not None and not is_image:
+            feishu.send_file(**where, content=content, name=name)
+        if text or is_image or (voice is None and file is None):
+            members = [who for who in feishu.state.chats[chat].members if who != sender]
+            mentions = [who for who in members if mention_pattern(feishu.state.people[who].name).search(text)]
+            feishu.say(
+                **where,
+                text=text,
+                mention_bot=bool(mention_pattern(feishu.bot_name).search(text)),
+                mentions=mentions,
+                as_post=rich,
+                image=content if is_image else None,
+            )
 
-    def _press(self, fields: Fields) -> Mapping[str, Any]:
-        more: dict[str, Any] = {name: fields.get(name) for name in ("value", "option", "form_value", "name")}
-        return asdict(self._feishu.press(fields["message"], fields["presser"], tag=fields["tag"], **more))
+    def _disarm(self) -> None:
+        self._glm.faults.disarm()
+        self._feishu.faults.disarm()
 
-    def _switch(self, fields: Fields) -> None:
-        """Sets a switch; raises ``KeyError`` or ``ValueError`` for what does not exist or is out of range."""
-        feishu, glm = self._feishu, self._glm
-        match fields["switch"]:
-            case "fault":
-                length = {"times": _checked(fields.get("times", 1), int, least=1, most=MAX_TIMES)}
-                if "seconds" in fields:
-                    length["seconds"] = _checked(fields["seconds"], int | float, least=0, most=MAX_SECONDS)
-                arm(fields["name"], feishu=feishu.faults, glm=glm.faults, on=fields.get("on"), **length)
-            case "clear":
-                glm.faults.disarm()
-                feishu.faults.disarm()
-            case "seconds":
-                glm.real_speed = fields["seconds"] == "real"
-                if not glm.real_speed:
-                    glm.seconds = _checked(fields["seconds"], int | float, least=0, most=MAX_SECONDS)
-            case "delivery":
-                copies = _checked(fields["duplicates"], int, least=0, most=MAX_TIMES)
-                new_id = bool(fields.get("new_event_id"))
-                feishu.delivery = replace(feishu.delivery, duplicates=copies, new_event_id=new_id)
-            case "kill":
-                self._sandbox.kill()
-            case "start":
-                self._sandbox.start()
-            case name:
-                raise KeyError(name)
+    def _set_seconds(self, *, seconds: float | Literal["real"]) -> None:
+        self._glm.seconds = None if seconds == "real" else float(seconds)
+
+    def _set_delivery(self, **changes: Any) -> None:
+        self._feishu.delivery = replace(self._feishu.delivery, **changes)
 
 
-def _checked(value: Any, kind: Any, *, least: int, most: float) -> Any:
-    if not isinstance(value, kind) or not least <= value <= most:
-        raise ValueError(f"a number from {least} to {most:g} is expected")
-    return value
-
-
-def _static(name: str, request: Request) -> Response:
-    if (file := _FILES.get(name)) is None:
+def _static(request: Request) -> Response:
+    if (file := _FILES.get(request.values.get("name", "index.html"))) is None:
         return _failure(HTTPStatus.NOT_FOUND, "the page has no such file")
     headers, body = {"Content-Type": _TYPES[file.suffix]}, file.read_bytes()
     # Over a slow tunnel the first words come in a third of the time.

@@ -9,7 +9,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,14 +17,13 @@ from bot.sandbox.faults import FAULTS, find_fault
 from bot.sandbox.feishu.delivery import Attempt
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import Change, ChatMessage
+from bot.sandbox.feishu.state import ChatMessage, Reaction, Upload
 from bot.sandbox.glm.stand_in import IMAGE_HOST, GlmCall, GlmStandIn
 
 View = dict[str, Any]
 
 _POLL_SECONDS, _HEARTBEAT_SECONDS = 0.1, 15.0
 _MAX_WIRES = 200
-_EXCERPT = 40_000
 _UPLOAD_KEY = re.compile(r"\b(?:img|file)_v3_[0-9a-f]+")
 
 
@@ -44,73 +43,66 @@ class Controls(Protocol):
 
 @dataclass(kw_only=True)
 class EventStream:
-    """What one open page receives.
-
-    Feishu's stand-in publishes its changes; calls to the GLM API, the queue and the switches are polled.
-    """
+    """What one open page receives; everything is polled, and what has been sent is remembered."""
 
     sandbox: Controls
     closing: threading.Event
-    _seen: View = field(default_factory=dict)
+    _sent: dict[str | int, Any] = field(default_factory=dict)
 
     def parts(self) -> Iterator[bytes]:
-        with self.sandbox.feishu.state.subscribe() as changes:
-            yield _event("snapshot", self._snapshot())
-            last_beat = time.monotonic()
-            while not self.closing.is_set():
-                change = changes.wait(_POLL_SECONDS)
-                if change is not None:
-                    yield _event(*self._change_view(change))
-                for name, view in self._polled():
-                    yield _event(name, view)
-                if time.monotonic() - last_beat > _HEARTBEAT_SECONDS:
-                    # A write to a page that went away fails, which ends the stream.
-                    yield b": still here\n\n"
-                    last_beat = time.monotonic()
+        yield _event("snapshot", self._snapshot())
+        last_beat = time.monotonic()
+        while not self.closing.wait(_POLL_SECONDS):
+            for name, view in self._changes():
+                yield _event(name, view)
+            if time.monotonic() - last_beat > _HEARTBEAT_SECONDS:
+                # A write to a page that went away fails, which ends the stream.
+                yield b": still here\n\n"
+                last_beat = time.monotonic()
 
     def _snapshot(self) -> View:
-        feishu = self.sandbox.feishu
-        wires = [_event_view(attempt) for attempt in feishu.attempts] + [_call_view(call) for call in feishu.calls]
-        wires += [view for name, view in self._polled() if name == "wire"]
+        feishu, first = self.sandbox.feishu, list(self._changes())
+        wires = [view for name, view in first if name == "wire"]
         return {
             "bot": {"id": feishu.app_id, "open_id": feishu.bot_open_id, "name": feishu.bot_name},
             "people": [{**asdict(person), "id": person.open_id} for person in feishu.people],
             "chats": [{**asdict(chat), "id": chat.chat_id} for chat in list(feishu.state.chats.values())],
-            "messages": [self._message_view(message) for message in feishu.messages],
+            "messages": [view for name, view in first if name == "message"],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MAX_WIRES:],
             "choices": choices(real_glm=self.sandbox.real_glm),
-            "switches": self._seen["switches"],
-            "queue": self._seen["queue"],
+            "switches": self._sent["switches"],
+            "queue": self._sent["queue"],
         }
 
-    def _change_view(self, change: Change) -> tuple[str, View]:
-        match change.kind:
-            case "call":
-                return "wire", _call_view(change.subject)
-            case "delivery":
-                return "wire", _event_view(change.subject)
-            case "toast":
-                return "toast", asdict(change.subject)
-        return "message", self._message_view(self.sandbox.feishu.state.messages[change.subject.message_id])
-
-    def _polled(self) -> Iterator[tuple[str, Any]]:
-        for record in [*self.sandbox.glm.calls, *self.sandbox.glm.downloads]:
-            if self._is_new(f"glm/{id(record)}", record.over):
-                yield "wire", _glm_view(record)
+    def _changes(self) -> Iterator[tuple[str, Any]]:
+        """What is new or has changed since the last call: the name of the event, and the view."""
+        feishu, glm = self.sandbox.feishu, self.sandbox.glm
+        reactions = list(feishu.state.reactions.values())
+        for message in feishu.messages:
+            own = [one for one in reactions if one.message_id == message.message_id]
+            if self._is_new(message.message_id, (message, own)):
+                yield "message", _message_view(message, own, feishu.uploads)
+        records: list[Attempt | ApiCall | GlmCall] = [*feishu.attempts, *feishu.calls, *glm.calls, *glm.downloads]
+        for record in records:
+            if self._is_new(id(record), (record, record.over)):
+                yield "wire", _wire_view(record)
+        for answer in list(feishu.state.press_answers):
+            if self._is_new(id(answer), answer):
+                yield "toast", asdict(answer)
         for name, view in (("switches", self._switches()), ("queue", self.sandbox.queue())):
             if self._is_new(name, view):
                 yield name, view
 
-    def _is_new(self, name: str, view: Any) -> bool:
-        if name in self._seen and self._seen[name] == view:
+    def _is_new(self, key: str | int, value: Any) -> bool:
+        if key in self._sent and self._sent[key] == value:
             return False
-        self._seen[name] = view
+        self._sent[key] = value
         return True
 
     def _switches(self) -> View:
         feishu, glm, offset = self.sandbox.feishu, self.sandbox.glm, time.time() - time.monotonic()
         return {
-            "seconds": "real" if glm.real_speed else glm.seconds,
+            "seconds": "real" if glm.seconds is None else glm.seconds,
             "armed": [
                 {
                     "name": armed.fault.name,
@@ -125,22 +117,6 @@ class EventStream:
             "running": self.sandbox.running,
         }
 
-    def _message_view(self, message: ChatMessage) -> View:
-        state = self.sandbox.feishu.state
-        with state.lock:
-            reactions = [asdict(one) for one in state.reactions.values() if one.message_id == message.message_id]
-            uploads = {key: state.uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in state.uploads}
-        return {
-            **asdict(replace(message, versions=())),
-            "id": message.message_id,
-            "content": None if message.recalled else json.loads(message.content),
-            "reactions": reactions,
-            "uploads": {
-                key: {"name": one.name, "bytes": len(one.content), "width": one.width, "height": one.height}
-                for key, one in uploads.items()
-            },
-        }
-
 
 def choices(*, real_glm: bool) -> View:
     """The faults that can be armed; the page itself answers for image links of ``image_host``."""
@@ -152,8 +128,31 @@ def choices(*, real_glm: bool) -> View:
     return {"faults": faults, "real_glm": real_glm, "image_host": None if real_glm else IMAGE_HOST}
 
 
+def _message_view(message: ChatMessage, reactions: Sequence[Reaction], uploads: Mapping[str, Upload]) -> View:
+    own = {key: uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in uploads}
+    return {
+        **asdict(replace(message, versions=())),
+        "id": message.message_id,
+        "content": None if message.recalled else json.loads(message.content),
+        "reactions": [asdict(one) for one in reactions],
+        "uploads": {
+            key: {"name": one.name, "bytes": len(one.content), "width": one.width, "height": one.height}
+            for key, one in own.items()
+        },
+    }
+
+
 def _event(name: str, view: Any) -> bytes:
     return f"event: {name}\ndata: {json.dumps(view, ensure_ascii=False)}\n\n".encode()
+
+
+def _wire_view(record: Attempt | ApiCall | GlmCall) -> View:
+    match record:
+        case Attempt():
+            return _event_view(record)
+        case ApiCall():
+            return _call_view(record)
+    return _glm_view(record)
 
 
 def _event_view(attempt: Attempt) -> View:
@@ -163,9 +162,8 @@ def _event_view(attempt: Attempt) -> View:
         "way": "event",
         "name": attempt.event_type,
         "good": attempt.outcome == "acknowledged",
-        "over": True,
-        "body": json.dumps(attempt.event, ensure_ascii=False)[:_EXCERPT],
-        "answer": attempt.body.decode("utf-8", "replace")[:_EXCERPT],
+        "body": json.dumps(attempt.event, ensure_ascii=False),
+        "answer": attempt.body.decode("utf-8", "replace"),
     }
 
 
@@ -175,7 +173,6 @@ def _call_view(call: ApiCall) -> View:
         "id": call.log_id,
         "way": "feishu",
         "target": f"{call.method} {call.path}",
-        "over": True,
         "good": call.status is not None and not call.code and call.status < 400,  # noqa: PLR2004 - the first error
         "fault": call.fault and find_fault("feishu", call.fault).name,
     }
@@ -194,5 +191,5 @@ def _glm_view(record: GlmCall) -> View:
         answer = f"<{record.size} bytes>" if record.status is not None else ""
         return {**view, "name": "picture", "target": f"GET https://{IMAGE_HOST}/{record.name}", "answer": answer}
     outcome = "under_way" if not record.over else "paid" if record.paid else "not_paid"
-    body = json.dumps(record.body, ensure_ascii=False)[:_EXCERPT]
-    return {**view, "name": "images/generations", "outcome": outcome, "body": body, "answer": record.answer[:_EXCERPT]}
+    body = json.dumps(record.body, ensure_ascii=False)
+    return {**view, "name": "images/generations", "outcome": outcome, "body": body, "answer": record.answer}

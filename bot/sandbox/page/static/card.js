@@ -150,7 +150,7 @@ async function pressed(component, around, node) {
 }
 
 function call({ behaviors: [{ value }], name }, { message }, fields) {
-  return act("press", { message: message.id, presser: speaker().id, value, name, ...fields });
+  return act("press", { message_id: message.id, presser: speaker().id, value, name, ...fields });
 }
 
 const MARKUP = /(`[^`]+`|\*\*.+?\*\*|\[[^\]]+\]\(https?:\/\/[^\s)]+\))/;

@@ -51,8 +51,7 @@ function chatEntry(chat) {
 
 /** Draws the open chat and follows the stream. */
 export function startConversation() {
-  on("chat settings", drawChat);
-  on("snapshot", (missed) => (missed ? missed.sort(byTime).forEach(take) : drawChat()));
+  on("snapshot chat settings", drawChat);
   on("message refusal", take);
 }
 

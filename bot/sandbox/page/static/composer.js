@@ -96,7 +96,7 @@ async function message(what, file = null) {
     chat: state.chat,
     sender: speaker().id,
     bot: nameOf(state.bot.id),
-    all: t("everybody"),
+    everybody: t("everybody"),
     rich: isRich(),
     // In a topic group a reply is one to the topic.
     quote: openChat().kind === "topic" ? (source?.root_id ?? source?.id) : source?.id,

@@ -101,8 +101,8 @@ function actions(subject, own) {
   const reply = t(openChat()?.kind === "topic" ? "reply_topic" : "reply");
   return el("span", { className: "message-actions" },
     el("button", { type: "button", textContent: reply, onclick: () => set("reply", subject.id) }),
-    action("react", "👍", () => act("react", { message: subject.id, by: speaker().id })),
-    own ? action("recall", t("recall"), () => act("recall", { message: subject.id, by: speaker().id })) : null);
+    action("react", "👍", () => act("react", { message_id: subject.id, by: speaker().id, emoji_type: "THUMBSUP" })),
+    own ? action("recall", t("recall"), () => act("recall", { message_id: subject.id, by: speaker().id })) : null);
 }
 
 const at = (name) => el("span", { className: "at", textContent: `@${name}` });

@@ -27,9 +27,7 @@ export function startPanel() {
   byId("panel-toggle").addEventListener("click", toggle);
   panel.addEventListener("keydown", (event) => event.key === "Escape" && toggle());
   on("snapshot settings", () => close.setAttribute("aria-label", t("close")));
-  on("settings", () => isOpen(open) && show(open));
-  // What was chosen among the faults stays chosen when a lost connection is there again.
-  on("snapshot", (missed) => isOpen(open) && !(missed && open === "faults") && show(open));
+  on("snapshot settings", () => isOpen(open) && show(open));
   on("queue", () => isOpen("queue") && show("queue"));
   on("switches", () => isOpen("faults") && drawState(panes.faults));
   on("wire", takeWire);
@@ -68,7 +66,7 @@ let turning = Promise.resolve();
 
 /** Turns a switch after those before it: two quick changes must not change places on their way. */
 function turn(name, fields = {}) {
-  turning = turning.then(() => act("switch", { switch: name, ...fields }));
+  turning = turning.then(() => act(name, fields));
 }
 
 const about = (key) => el("p", { className: "about", textContent: t(key) });

@@ -113,10 +113,7 @@ function follow() {
   stream.addEventListener("open", () => set("connected", true));
   stream.addEventListener("error", () => set("connected", false));
   listen("snapshot", takeSnapshot);
-  listen("message", (message) => {
-    state.messages.set(message.id, message);
-    emit("message", message);
-  });
+  listen("message", takeMessage);
   listen("wire", takeWire);
   listen("toast", (answer) => emit("toast", answer));
   listen("queue", (queue) => set("queue", queue));
@@ -142,18 +139,23 @@ export async function act(name, fields) {
   return null;
 }
 
+/** Takes everything at first; a tab that is seen again keeps its view and adds what it missed. */
 function takeSnapshot({ messages, wires, ...rest }) {
-  const { messages: known, wires: before } = state;
-  const byId = (list) => new Map(list.map((one) => [one.id, one]));
-  Object.assign(state, rest, { messages: byId(messages), wires: byId(wires) });
-  const missed = [
-    ...messages.filter((message) => JSON.stringify(known.get(message.id)) !== JSON.stringify(message)),
-    ...refusals().filter(({ id }) => !before.has(id)),
-  ];
-  // A tab that is seen again keeps its view and adds what was missed, unless the sandbox was restarted.
-  const same = known.size > 0 && [...known.keys()].every((id) => state.messages.has(id));
-  emit("snapshot", same ? missed : null);
-  emit("switches");
+  const isFirst = !state.bot.id;
+  const ids = new Set(messages.map(({ id }) => id));
+  // Another sandbox answers under this address now.
+  if ([...state.messages.keys()].some((id) => !ids.has(id))) return location.reload();
+  const isNew = (known) => (one) => JSON.stringify(known.get(one.id)) !== JSON.stringify(one);
+  Object.assign(state, rest);
+  messages.filter(isNew(state.messages)).forEach(takeMessage);
+  wires.filter(isNew(state.wires)).forEach(takeWire);
+  emit(isFirst ? "snapshot" : "queue");
+  return emit("switches");
+}
+
+function takeMessage(message) {
+  state.messages.set(message.id, message);
+  emit("message", message);
 }
 
 function takeWire(wire) {

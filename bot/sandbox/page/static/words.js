@@ -77,7 +77,6 @@ export const WORDS = {
   press_error: ["操作失败，请稍后重试（{code}）", "Something went wrong, please try again later ({code})"],
   failed: ["没有成功，沙盒做不了这件事。", "This did not work: the sandbox cannot do it."],
   not_connected: ["没有发出去：连不上沙盒。请看看它是否还在运行。", "Not sent: the sandbox cannot be reached. Is it still running?"],
-  being_switched: ["机器人正在启动或停止，请稍后再试。", "The bot is just being started or stopped; please try again in a moment."],
   runs_already: ["机器人已经在运行。", "The bot is running already."],
   not_started: ["机器人没有启动成功，原因在启动沙盒的终端里。", "The bot did not start; see the terminal of the sandbox for the reason."],
   wires: ["往来", "Wires"],
