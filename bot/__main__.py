@@ -86,18 +86,15 @@ def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(prog=f"glm-image-bot {name}", description=COMMANDS[name])
     if name != "worker":
-        parser.add_argument(
-            "--no-worker", action="store_true", help="leave the work to `worker` processes (PostgreSQL)"
-        )
+        leave = "leave the work to `worker` processes (PostgreSQL)"
+        parser.add_argument("--no-worker", dest="work", action="store_false", help=leave)
     if name == "connect":
         parser.add_argument("--greet", metavar="OPEN_ID", default="", help="send this person the welcome card, once")
     options = vars(parser.parse_args(argv))
-    if name != "worker":
-        options["work"] = not options.pop("no_worker")
     # Before the imports of the bot, which take a second.
     stopped = StopEvent(on_hangup=lambda: None)
     try:
-        getattr(import_module("bot.run"), name)(stopped, **options)
+        import_module("bot.run").run(name, stopped, **options)
     except DatabaseUnavailable:
         if not stopped.is_set():
             raise

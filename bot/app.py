@@ -83,11 +83,8 @@ class Bot:
     """The wired bot: ``web`` takes events, ``start`` begins the work; either runs without the other.
 
     ``glm`` is the transport of paid calls, ``images`` that of downloads and ``feishu`` that of Feishu's API, by default
-    the network; ``clock`` gives seconds since 1970.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer.
-        SettingsError: the messages or styles are invalid.
+    the network; ``clock`` gives seconds since 1970. Raises ``DatabaseUnavailable``, and ``SettingsError`` where the
+    messages or styles are invalid.
     """
 
     def __init__(
@@ -155,7 +152,7 @@ class Bot:
             guard=outages.guard,
         )
         self._closing.callback(self.feishu.close)
-        self._identity = BotIdentity(feishu=self.feishu, store=self._key_value)
+        self.identity = BotIdentity(feishu=self.feishu, store=self._key_value)
         budgets = {budget.who: budget for budget in settings.budgets}
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods, budgets=budgets)
         self._requests = requests = RequestService(
@@ -171,7 +168,7 @@ class Bot:
         events = EventHandler(
             requests=requests,
             card_actions=CardActionHandler(requests=requests, cards=self._cards),
-            identity=self._identity,
+            identity=self.identity,
             rules=self._rules,
             settings=settings,
             wake=self._wake,
@@ -226,10 +223,6 @@ class Bot:
 
         self._connection = LongConnection(client=self.feishu, handle=self.handle_pushed_event, on_end=on_end)
 
-    def fetch_identity(self) -> None:
-        """Fetches the bot's own id before the start, where Feishu is known to answer; raises ``FeishuError``."""
-        self._identity.fetch()
-
     def use_secrets(self, settings: Settings) -> None:
         """Uses another API key and App Secret from now on; calls in progress go on with the old ones."""
         secrets = {"api_key": settings.api_key, "app_secret": settings.app_secret}
@@ -246,7 +239,7 @@ class Bot:
     def start(self, *, work: bool = True) -> None:
         """Starts the threads that every process needs and, with ``work``, those that do the work."""
         start = self.background.start
-        start("identity", self._identity.fetch, every=TOKEN_EVERY)
+        start("identity", self.identity.fetch, every=TOKEN_EVERY)
         # Any answer carries the platform's time, by which the age of events is judged.
         start("feishu-token", self.feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
         upkeep = self._timings.upkeep
@@ -260,7 +253,7 @@ class Bot:
         self.worker.start()
         retention = Retention(database=self.database, days=self._settings.retention.days, stopping=self._stopping)
         start("retention", retention.clean, every=CLEAN_EVERY, hang_after=LONG_STEP)
-        if self._settings.base.on:
+        if self._settings.base.app_token:
             self._start_export()
         if not self.database.is_sqlite:
             # Imported here, because SQLite, which is the default, starts sooner without a PostgreSQL driver.
@@ -361,26 +354,23 @@ class Bot:
         try:
             alive = workers_alive(self.database, within=self._timings.silence)
             outages = current_outages(self.database)
-            unknown = self._identity_missing()
+            is_known = self.identity.open_id is not None
         except DatabaseUnavailable:
             return away
+        unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self.identity.error
+        if refusal:
+            unknown += ": {}; what to do: {}".format(*self._explain(refusal))
         # While the database can only be read, no worker can send its heartbeat.
         silent = away if self.background.database_away else "no recent worker heartbeat"
         reasons = [
             None if alive else silent,
             *(f"Feishu refuses {one.call}: {one.reason}; what to do: {one.fix}" for one in outages),
-            unknown,
+            None if is_known else unknown,
             self.background.problem,
             self._platform_clock.problem,
             self._connection.down if self._connection is not None else None,
         ]
         return "; ".join(filter(None, reasons)) or None
-
-    def _identity_missing(self) -> str | None:
-        if self._identity.open_id is not None:
-            return None
-        unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self._identity.error
-        return unknown + (": {}; what to do: {}".format(*self._explain(refusal)) if refusal else "")
 
     def _explain(self, error: FeishuError) -> tuple[str, str]:
         return describe(error), suggest_fix(error, domain=self._settings.domain)

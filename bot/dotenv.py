@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from copy import deepcopy
-from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -72,7 +70,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file; ``SettingsError`` if it cannot be read, is not UTF-8, or is not TOML."""
     text = _read_text(path)
     try:
-        return deepcopy(_parse_toml(text))
+        return tomllib.loads(text)
     except RecursionError:
         raise SettingsError([f"{path.name}: is nested too deeply"]) from None
     except ValueError as error:
@@ -80,12 +78,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         found = re.search(r"line (\d+)", place)
         line = int(found[1]) if found else len(text.splitlines())
         raise SettingsError([f"{path.name} line {line}: is not TOML: {reason[:1].lower()}{reason[1:]}"]) from None
-
-
-@lru_cache(maxsize=16)
-def _parse_toml(text: str) -> dict[str, Any]:
-    # The shipped texts and word lists are read twice, as the defaults of a folder's own and as the folder's own.
-    return tomllib.loads(text)
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:

@@ -9,14 +9,8 @@
     ├── LeaseLost                  another worker owns this work now; stop before the next side effect
     ├── SendDelayed                a message has to wait for the platform's limits before it goes out
     ├── AppNotRegistered           the scan did not create an app
-    ├── GlmError                   the image could not be made or fetched; each class has its ``code`` of the JSON
-    │   ├── MissingApiKey, InvalidSize, InvalidQuality, InvalidPrompt, InvalidUserId
-    │   ├── AuthenticationFailed, InsufficientBalance, RateLimited, ContentRejected, RequestRejected
-    │   ├── ServerFailed
-    │   │   └── RequestBlocked     the platform never had the request
-    │   ├── NetworkFailed
-    │   │   └── NotConnected       nothing was sent
-    │   └── CallTimedOut, DownloadFailed, SendFailed
+    ├── GlmError                   the image could not be made or fetched; its ``kind`` says why
+    │   └── DownloadFailed         also says whether to try again
     └── FeishuError                a call to the Feishu Open Platform failed; says what to do about it
         └── FeishuUnreachable      no answer, or an answer that is not the platform's
 
@@ -28,10 +22,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UserError:
     """Why a message is not carried out: a key of the message catalogues with its placeholders."""
 
@@ -42,13 +36,8 @@ class UserError:
     """What was probably meant, for a button: ``prompt``, ``options``, and the ``value`` that was put right, if any."""
 
 
-FOR_ADMINS = frozenset(
-    f"failure.{name}"
-    for name in (
-        *("key_missing", "key_refused", "key_type", "login", "account", "balance", "spending", "plan", "model"),
-        *("blocked", "upload_barred"),
-    )
-)
+_FOR_ADMINS = "key_missing key_refused key_type login account balance spending plan model blocked upload_barred"
+FOR_ADMINS = frozenset(f"failure.{name}" for name in _FOR_ADMINS.split())
 """The sentences of failures that only an admin can mend, and of which admins are told."""
 
 UNKNOWN_OUTCOME = "unknown_outcome"
@@ -103,16 +92,43 @@ class SendDelayed(BotError):
         self.seconds = seconds
 
 
+class ErrorKind(Enum):
+    """Why there is no image: the ``code`` of the JSON, the usual sentence, and whether the call may be billed."""
+
+    MISSING_API_KEY = "MISSING_API_KEY", "failure.key_missing", False  # or it has characters that no key has
+    INVALID_SIZE = "INVALID_SIZE", "failure.size", False
+    INVALID_QUALITY = "INVALID_QUALITY", "failure.quality", False
+    INVALID_PROMPT = "INVALID_PROMPT", "failure.prompt", False
+    INVALID_USER_ID = "INVALID_USER_ID", "failure.internal", False
+    AUTHENTICATION_FAILED = "authentication_error", "failure.key_refused", False  # the key, or the account
+    INSUFFICIENT_BALANCE = "insufficient_balance", "failure.balance", False
+    RATE_LIMITED = "rate_limit_exceeded", "failure.rate_limit", False
+    CONTENT_REJECTED = "content_filter_violation", "failure.content", True  # the prompt, or the image
+    REQUEST_REJECTED = "invalid_request", "failure.request", False
+    SERVER_FAILED = "server_error", "failure.server", True  # or its answer cannot be understood
+    REQUEST_BLOCKED = (
+        "server_error",
+        "failure.blocked",
+        False,
+    )  # a firewall or proxy answered; the platform never saw it
+    NETWORK_FAILED = "NETWORK_ERROR", "failure.network", True
+    NOT_CONNECTED = "NETWORK_ERROR", "failure.network", False  # nothing was sent
+    CALL_TIMED_OUT = "TIMEOUT", "failure.timeout", True  # whether the image was made is unknown
+    DOWNLOAD_FAILED = "DOWNLOAD_FAILED", "failure.download", True
+    SEND_FAILED = "SEND_FAILED", "failure.internal", True  # the command line could not send an image to a chat
+
+    def __init__(self, code: str, sentence: str, billed: bool) -> None:  # noqa: FBT001 - a column of the table
+        self.code, self.sentence, self.billed = code, sentence, billed
+
+
 @dataclass(eq=False)
 class GlmError(BotError):
     """A call to the GLM images API, or the download of its image, failed."""
 
-    code: ClassVar[str] = "server_error"
-    billed: ClassVar[bool] = True  # whether the platform may bill a call that fails so
-
     message: str  # the platform's own where it sent one, else ours in English
+    kind: ErrorKind
     _: KW_ONLY
-    sentence: str = ""  # the class's own, unless given
+    sentence: str = ""  # that of its kind, unless given
     provider_code: str | None = None  # the platform's error code, such as "1302"
     status: int | None = None  # of HTTP
     from_platform: bool = False  # whether the platform wrote the message, which may then be shown to a person
@@ -124,15 +140,9 @@ class GlmError(BotError):
     how an answer begins that is not the platform's."""
     request_id: str | None = None  # the platform's id of the call, for its support
 
-    def __init_subclass__(
-        cls, *, code: str | None = None, sentence: str | None = None, billed: bool | None = None
-    ) -> None:
-        cls.code, cls.sentence = code or cls.code, sentence or cls.sentence
-        cls.billed = cls.billed if billed is None else billed
-
     def __post_init__(self) -> None:
         super().__init__(self.message)
-        self.sentence = self.sentence or type(self).sentence or "failure.internal"
+        self.sentence = self.sentence or self.kind.sentence
 
     @property
     def may_be_billed(self) -> bool:
@@ -141,80 +151,17 @@ class GlmError(BotError):
         This decides for the budget and for a sender's day. What the platform bills of a call that it could not finish,
         or that its content filter refused (1301), is documented nowhere.
         """
-        return self.billed and not self.waits
-
-
-class MissingApiKey(GlmError, code="MISSING_API_KEY", sentence="failure.key_missing", billed=False):
-    """``ZHIPU_API_KEY`` is absent, empty, or holds characters that no key has."""
-
-
-class InvalidSize(GlmError, code="INVALID_SIZE", sentence="failure.size", billed=False):
-    """The model cannot make an image of this size."""
-
-
-class InvalidQuality(GlmError, code="INVALID_QUALITY", sentence="failure.quality", billed=False):
-    """The quality is neither ``hd`` nor ``standard``."""
-
-
-class InvalidPrompt(GlmError, code="INVALID_PROMPT", sentence="failure.prompt", billed=False):
-    """The prompt is empty."""
-
-
-class InvalidUserId(GlmError, code="INVALID_USER_ID", sentence="failure.internal", billed=False):
-    """The end user's id is not 6 to 128 characters long."""
-
-
-class AuthenticationFailed(GlmError, code="authentication_error", sentence="failure.key_refused", billed=False):
-    """The platform rejected the key or the account."""
-
-
-class InsufficientBalance(GlmError, code="insufficient_balance", sentence="failure.balance", billed=False):
-    """The account has no balance left (1113)."""
-
-
-class RateLimited(GlmError, code="rate_limit_exceeded", sentence="failure.rate_limit", billed=False):
-    """The account's or the model's limit rejected the call; ``waits``: a later call may pass."""
-
-
-class ContentRejected(GlmError, code="content_filter_violation", sentence="failure.content"):
-    """The content filter rejected the prompt or the image (1301, or level 0 to 1)."""
-
-
-class RequestRejected(GlmError, code="invalid_request", sentence="failure.request", billed=False):
-    """The platform found the request invalid (1210 to 1215, 1221, 1222, 1261)."""
-
-
-class ServerFailed(GlmError, sentence="failure.server"):
-    """The platform failed, or its answer cannot be understood."""
-
-
-class RequestBlocked(ServerFailed, billed=False):
-    """A firewall or proxy on the way to the platform answered in its place, so nothing was made or billed."""
-
-
-class NetworkFailed(GlmError, code="NETWORK_ERROR", sentence="failure.network"):
-    """The platform could not be reached, or the connection broke."""
-
-
-class NotConnected(NetworkFailed, billed=False):
-    """There was no connection, so nothing was sent that could be billed."""
-
-
-class CallTimedOut(GlmError, code="TIMEOUT", sentence="failure.timeout"):
-    """The platform did not answer within the deadline; whether the image was made is unknown."""
+        return self.kind.billed and not self.waits
 
 
 @dataclass(eq=False)
-class DownloadFailed(GlmError, code="DOWNLOAD_FAILED", sentence="failure.download"):
+class DownloadFailed(GlmError):
     """No image could be downloaded."""
 
+    kind: ErrorKind = ErrorKind.DOWNLOAD_FAILED
     transient: bool = field(default=False, kw_only=True)
     """Whether a retry may succeed at any time; otherwise only while the link is new, and never if ``permanent``."""
     permanent: bool = field(default=False, kw_only=True)
-
-
-class SendFailed(GlmError, code="SEND_FAILED", sentence="failure.internal"):
-    """The command line could not send an image to a chat."""
 
 
 class FeishuAction(Enum):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.errors import STALLED, UNKNOWN_OUTCOME, UPLOAD_FAILED, DatabaseUnavailable, GlmError
-from bot.models import GenerationView, State, StateSnapshot
+from bot.errors import STALLED, UNKNOWN_OUTCOME, UPLOAD_FAILED, DatabaseUnavailable, ErrorKind
+from bot.models import GenerationView, State
 from bot.sizes import MODELS
 
 # https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
@@ -30,26 +31,38 @@ OUTCOMES = (
     UNKNOWN_OUTCOME,
     STALLED,
     UPLOAD_FAILED,
-    *sorted({kind.code for kind in GlmError.__subclasses__()}),
+    *sorted({kind.code for kind in ErrorKind}),
 )
+
+GAUGES = {
+    "bot_database_up": "Whether the database answers.",
+    "bot_database_bytes": "Bytes of the database.",
+    "bot_workers": "Workers alive, on all machines.",
+    "bot_month_yuan": "Yuan spent this month.",
+    "bot_month_yuan_limit": "Monthly budget in yuan; 0 means no limit.",
+    "bot_month_images": "Images paid for this month.",
+    "bot_month_feishu_calls": "Calls to Feishu this month.",
+    "bot_queue_length": "Generations that wait for a slot.",
+    "bot_queue_oldest_seconds": "Waiting time of the oldest of them in seconds.",
+    "bot_slots_in_use": "Paid calls in progress, over all processes.",
+    "bot_slots": "Paid calls that may run at once.",
+}
+
+Snapshot = Mapping[str, float | Mapping[str, float]]
+"""The present state over all processes by the names of the gauges; of the last four a value for each model."""
 
 
 class Metrics:
     """The metrics of one process, in a registry of its own; thread-safe.
 
-    Counters belong to the process. Gauges of the state are the same in every process: use ``max``, not ``sum``.
-
-    Args:
-        snapshot: reads the state; its ``DatabaseUnavailable`` makes ``bot_database_up`` 0.
-        budget: monthly budget in yuan; 0 means no limit.
-        event_types: the types of events that have a label; any other is ``other``.
-        count_feishu_call: counts a call to Feishu, by its name, for the month.
+    Counters belong to the process. Gauges of the state are the same in every process: use ``max``, not ``sum``; a
+    ``DatabaseUnavailable`` of ``snapshot`` makes ``bot_database_up`` 0. Other ``event_types`` have the label ``other``.
     """
 
     def __init__(
         self,
         *,
-        snapshot: Callable[[], StateSnapshot],
+        snapshot: Callable[[], Snapshot],
         budget: float,
         event_types: Collection[str] = (),
         count_feishu_call: Callable[[str], None] = lambda _name: None,
@@ -128,33 +141,21 @@ class _Codes:
 
 @dataclass(frozen=True)
 class _StateCollector(Collector):
-    read: Callable[[], StateSnapshot]
+    read: Callable[[], Snapshot]
     budget: float
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         return iter(())  # a registration must not read the database
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        gauge = GaugeMetricFamily
-        try:
-            state = self.read()
-        except DatabaseUnavailable:
-            yield gauge("bot_database_up", "Whether the database answers.", value=0)
-            return
-        yield gauge("bot_database_up", "Whether the database answers.", value=1)
-        yield gauge("bot_database_bytes", "Bytes of the database.", value=state.database_bytes)
-        yield gauge("bot_workers", "Workers alive, on all machines.", value=state.workers)
-        yield gauge("bot_month_yuan", "Yuan spent this month.", value=state.month_yuan)
-        yield gauge("bot_month_yuan_limit", "Monthly budget in yuan; 0 means no limit.", value=self.budget)
-        yield gauge("bot_month_images", "Images paid for this month.", value=state.month_images)
-        yield gauge("bot_month_feishu_calls", "Calls to Feishu this month.", value=state.month_feishu_calls)
-        for name, help_text, attribute in (
-            ("bot_queue_length", "Generations that wait for a slot.", "waiting"),
-            ("bot_queue_oldest_seconds", "Waiting time of the oldest of them in seconds.", "oldest_seconds"),
-            ("bot_slots_in_use", "Paid calls in progress, over all processes.", "slots_taken"),
-            ("bot_slots", "Paid calls that may run at once.", "slots"),
-        ):
-            family = gauge(name, help_text, labels=["model"])
-            for model, snapshot in state.models.items():
-                family.add_metric([model], getattr(snapshot, attribute))
-            yield family
+        state: Snapshot = {"bot_database_up": 0}
+        with suppress(DatabaseUnavailable):
+            state = {"bot_database_up": 1, "bot_month_yuan_limit": self.budget, **self.read()}
+        for name, value in state.items():
+            if isinstance(value, Mapping):
+                family = GaugeMetricFamily(name, GAUGES[name], labels=["model"])
+                for model, one in value.items():
+                    family.add_metric([model], one)
+                yield family
+            else:
+                yield GaugeMetricFamily(name, GAUGES[name], value=value)

@@ -1,14 +1,14 @@
-"""Domain values: messages and events, requests, generations and their results, and what cards and metrics show."""
+"""Domain values: messages and events, requests, generations and their results, and what cards show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
 from bot.errors import UserError
-from bot.options import Options, PartialOptions
+from bot.options import Options, TypedOptions
 
 Language = Literal["zh", "en"]
 ChatType = Literal["p2p", "group"]
@@ -110,17 +110,17 @@ class Ignored:
     reason: str  # for the log
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ImagePrompt:
     prompt: str
-    options: PartialOptions = field(default_factory=PartialOptions)
+    options: TypedOptions = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Command:
     name: str  # the English word without its slash
     argument: str = ""
-    options: PartialOptions = field(default_factory=PartialOptions)
+    options: TypedOptions = field(default_factory=dict)
 
 
 ParsedMessage = ImagePrompt | Command | UserError
@@ -206,7 +206,7 @@ class RequestView:
         return [image for image in self.images if image.state is State.DONE]
 
 
-# What the cards of commands and the metrics show.
+# What the cards of commands show.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,33 +308,3 @@ class StatsView:
     feishu_calls: int
     paused: bool
     chats: tuple[Usage, ...] = ()  # the chats with the highest cost, the highest first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSnapshot:
-    """One model: how many generations wait and the oldest of them for how many seconds, and slots."""
-
-    waiting: int
-    oldest_seconds: float
-    slots_taken: int
-    slots: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateSnapshot:
-    """The present state over all processes."""
-
-    models: Mapping[str, ModelSnapshot]
-    workers: int
-    month_yuan: float
-    month_images: int
-    month_feishu_calls: int
-    database_bytes: int
-
-
-def fields_of(record: Any) -> dict[str, Any]:
-    """The values of a dataclass by the names of its fields, as they are.
-
-    ``dataclasses.asdict`` would copy each of them, which takes six times as long and more.
-    """
-    return {one.name: getattr(record, one.name) for one in fields(record)}

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from bot import sizes
-from bot.errors import GlmError, InvalidQuality, RequestRejected, UserError
+from bot.errors import ErrorKind, GlmError, UserError
+from bot.text import truncate
 
 HAN = "[\u3400-\u9fff]"
 """A pattern of one Chinese character."""
@@ -92,7 +93,7 @@ def _closest(value: object, context: Context) -> str | None:
 class Option:
     """The declaration of one option; its name and default are those of its field.
 
-    Typed texts are in the plain form of :func:`bot.chat.parsing.tokenizer.fold`.
+    Typed texts are in the plain form of :func:`bot.text.fold`.
     """
 
     # Parsing
@@ -137,7 +138,7 @@ def _explain_size(context: Context) -> Mapping[str, str]:
     return {
         "model": model,
         "ratios": ", ".join(sizes.RATIOS),
-        "allowed": ", ".join(sizes.RECOMMENDED[model]),
+        "allowed": ", ".join(rule.recommended),
         "minimum": str(rule.minimum),
         "maximum": str(rule.maximum),
         "multiple": str(rule.multiple),
@@ -149,29 +150,30 @@ def _check_quality(quality: str, _: Context) -> str:
     plain = quality.strip().lower()
     if plain not in QUALITIES:
         shown = quality[:_QUOTE_LENGTH]
-        raise InvalidQuality(f"Invalid quality: {shown}. Must be hd or standard", values={"quality": shown})
+        message = f"Invalid quality: {shown}. Must be hd or standard"
+        raise GlmError(message, ErrorKind.INVALID_QUALITY, values={"quality": shown})
     return plain
 
 
 def _check_style(style: str, context: Context) -> str:
     if known := next((name for name in context.styles if name.casefold() == style.casefold()), None):
         return known
-    raise RequestRejected("Unknown style")
+    raise GlmError("Unknown style", ErrorKind.REQUEST_REJECTED)
 
 
 def _check_watermark(watermark: bool, context: Context) -> bool:  # noqa: FBT001 - the value of an option
     if watermark or context.may_drop_watermark:
         return watermark
-    raise RequestRejected("The watermark may not be removed")
+    raise GlmError("The watermark may not be removed", ErrorKind.REQUEST_REJECTED)
 
 
 def _check_count(count: int, _: Context) -> int:
     if 1 <= count <= MAX_COUNT:
         return count
-    raise RequestRejected(f"Not a count: {count}")
+    raise GlmError(f"Not a count: {count}", ErrorKind.REQUEST_REJECTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What an image is made with, in the order in which options are shown; ``size`` is ``WIDTHxHEIGHT`` in pixels."""
 
@@ -285,30 +287,13 @@ DEFAULTS: Mapping[str, Any] = asdict(Options())
 NAMES: Mapping[str, str] = {word: name for name, one in OPTIONS.items() for word in (*one.words, *one.flags)}
 """Every name that can be typed for an option, with the option."""
 
-
-@dataclass(frozen=True, slots=True, init=False)
-class PartialOptions:
-    """The options that were typed or chosen, by name; sizes are not yet resolved, an empty string removes a default."""
-
-    given: Mapping[str, Any]
-
-    def __init__(self, **given: Any) -> None:
-        if unknown := given.keys() - OPTIONS.keys():
-            raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
-        object.__setattr__(self, "given", {name: value for name, value in given.items() if value is not None})
-
-    @classmethod
-    def from_stored(cls, stored: Mapping[str, Any]) -> PartialOptions:
-        return cls(**{name: value for name, value in stored.items() if name in OPTIONS})
-
-    def __or__(self, other: PartialOptions) -> PartialOptions:
-        return PartialOptions(**{**self.given, **other.given})
+TypedOptions = dict[str, Any]
+"""The options that were typed or chosen, by name; sizes are not yet resolved, an empty string removes a default."""
 
 
 def quote(text: str) -> str:
     """Typed words as a sentence quotes them: on one line, cut at 40 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= _QUOTE_LENGTH else line[: _QUOTE_LENGTH - 1] + "…"
+    return truncate(" ".join(text.split()), _QUOTE_LENGTH)
 
 
 def read_value(name: str, plain: str, at: int) -> Match:
@@ -335,7 +320,7 @@ def wrong_value(name: str, value: object, context: Context) -> UserError:
 
 
 def resolve_options(
-    typed: PartialOptions, *, defaults: Options, may_drop_watermark: bool, styles: Collection[str]
+    typed: TypedOptions, *, defaults: Options, may_drop_watermark: bool, styles: Collection[str]
 ) -> Options | UserError:
     """The options that an image is made with, or what is wrong with one that was typed.
 
@@ -346,7 +331,7 @@ def resolve_options(
     resolved: dict[str, Any] = {}
     context = Context(resolved=resolved, styles=styles, may_drop_watermark=may_drop_watermark)
     for name, option in OPTIONS.items():
-        value, check = typed.given.get(name), option.check
+        value, check = typed.get(name), option.check
         if value in (None, ""):
             # An empty text removes the default of an option that can be absent.
             removed = value == "" and DEFAULTS[name] is None
@@ -356,29 +341,34 @@ def resolve_options(
         except GlmError:
             error = wrong_value(name, value, context)
             near = option.nearest(value, context)
-            fixed = PartialOptions(**{**typed.given, name: near})
+            fixed = {key: one for key, one in {**typed, name: near}.items() if one is not None}
             may_fix = near != value and not isinstance(resolve_options(fixed, **given), UserError)
-            offer = {"options": fixed.given, "value": "" if near is None else str(near)}
+            offer = {"options": fixed, "value": "" if near is None else str(near)}
             return replace(error, offer=offer) if may_fix else error
     return Options(**resolved)
 
 
-def repeat_options(before: Mapping[str, Any], typed: PartialOptions) -> PartialOptions:
+def known_options(stored: Mapping[str, Any]) -> TypedOptions:
+    """Typed options as they were stored, without those that only another version knows."""
+    return {name: value for name, value in stored.items() if name in OPTIONS}
+
+
+def repeat_options(before: Mapping[str, Any], typed: TypedOptions) -> TypedOptions:
     """The options of an earlier request, as they were stored, with newly typed ones over them."""
     kept: dict[str, Any] = {name: DEFAULTS[name] for name, option in OPTIONS.items() if not option.of_image}
     for name, option in OPTIONS.items():
-        if option.of_image and not typed.given.keys() & set(option.depends_on):
+        if option.of_image and not typed.keys() & set(option.depends_on):
             # An absent value is kept absent: a default may have been set since.
             kept[name] = before.get(name) or (before.get(name) if DEFAULTS[name] is not None else "")
-    return PartialOptions(**kept) | typed
+    return {name: value for name, value in kept.items() if value is not None} | typed
 
 
-def form_options(form: Mapping[str, str], before: Mapping[str, Any]) -> PartialOptions:
+def form_options(form: Mapping[str, str], before: Mapping[str, Any]) -> TypedOptions:
     """The options that were changed in an edit form, which was filled in with those of an earlier request."""
     # An unchanged value was chosen beforehand, and would hold a newly typed model to the size of the old one.
     chosen = {name: form[name] for name, option in OPTIONS.items() if option.form and form.get(name)}
     changed = {name: text for name, text in chosen.items() if text != str(before.get(name))}
-    return PartialOptions(**{name: "" if text == NONE else OPTIONS[name].kind(text) for name, text in changed.items()})
+    return {name: "" if text == NONE else OPTIONS[name].kind(text) for name, text in changed.items()}
 
 
 def check_each(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,4 @@
-"""Runs the bot in production until it is stopped: ``serve``, ``connect`` and ``worker``.
-
-Each command raises ``SettingsError`` if the settings are invalid, and ``DatabaseUnavailable``.
-"""
+"""Runs the bot in production until it is stopped: ``serve``, ``connect`` and ``worker``."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from bot.background import StopEvent
 from bot.db.database import Database, read_url
 from bot.db.migrate import migrate
 from bot.dotenv import DOTENV, read_dotenv
-from bot.errors import FeishuError, FeishuUnreachable, MissingApiKey, SettingsError
+from bot.errors import FeishuError, FeishuUnreachable, GlmError, SettingsError
 from bot.glm.api import validate_key
 from bot.permissions import make_private_folder
 from bot.settings import DATA_DIR_FIX, PORT_FIX, PORT_TAKEN_FIX, Settings, load, require_settings
@@ -41,52 +38,38 @@ _CONNECTION_FIX = (
 )
 
 
-def serve(stopped: StopEvent, *, work: bool) -> None:
-    """Receives events and, with ``work``, does the work too, until ``stopped``."""
-    settings = _load(without_sqlite=None if work else _SHARED_DATABASE)
-    with closing(Bot(settings)) as bot:
-        _run(stopped, bot, settings, work=work)
+def run(name: str, stopped: StopEvent, *, work: bool = True, greet: str = "") -> None:
+    """Runs a command until ``stopped``; without ``work``, ``serve`` and ``connect`` only receive events.
 
-
-def connect(stopped: StopEvent, *, work: bool, greet: str = "") -> None:
-    """Receives events over the long connection and, with ``work``, does the work too, until ``stopped``.
-
-    ``greet`` is the ``open_id`` of a person who is sent the welcome card, once.
+    ``serve`` receives events at the webhook, ``connect`` over the long connection, and ``worker`` none. ``greet`` is
+    the ``open_id`` of a person who is sent the welcome card, once.
 
     Raises:
         SettingsError: also if Feishu rejects the app.
-        FeishuUnreachable: there is no connection after as many attempts as Feishu allows.
+        DatabaseUnavailable: the database does not answer.
+        FeishuUnreachable: there is no long connection after as many attempts as Feishu allows.
     """
-    settings = _load(webhook=False, without_sqlite=None if work else _SHARED_DATABASE)
+    settings = _load(name, work=work)
+    server = None
     try:
         with closing(Bot(settings)) as bot:
-            bot.use_long_connection(on_end=stopped.set)
+            if name == "connect":
+                bot.use_long_connection(on_end=stopped.set)
             if greet:
                 bot.greet(greet)
-            _run(stopped, bot, settings, work=work, name="connect")
+            if name != "worker":
+                server = _listen(bot, bot.web, settings=settings, variable="PORT", port=settings.port)
+            elif port := settings.server.worker_port:
+                app = bot.create_status_app()
+                server = _listen(bot, app, settings=settings, variable="BOT_SERVER_WORKER_PORT", port=port)
+            stopped.on_hangup = SecretRotation(bot.use_secrets).reread
+            run_until(stopped, bot, server=server, work=work, name=name)
     except FeishuUnreachable:
         raise
     except FeishuError as error:
         refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
         line = f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {_CONNECTION_FIX}"
         raise SettingsError([line]) from error
-
-
-def worker(stopped: StopEvent) -> None:
-    """Does the work for processes that only receive events, until ``stopped``."""
-    settings = _load(webhook=False, without_sqlite=_WORKER_DATABASE)
-    with closing(Bot(settings)) as bot:
-        _run(stopped, bot, settings, name="worker")
-
-
-def _run(stopped: StopEvent, bot: Bot, settings: Settings, *, work: bool = True, name: str = "serve") -> None:
-    server = None
-    if name != "worker":
-        server = _listen(bot, bot.web, settings=settings, name="PORT", port=settings.port)
-    elif port := settings.server.worker_port:
-        server = _listen(bot, bot.create_status_app(), settings=settings, name="BOT_SERVER_WORKER_PORT", port=port)
-    stopped.on_hangup = SecretRotation(bot.use_secrets).reread
-    run_until(stopped, bot, server=server, work=work, name=name)
 
 
 def run_until(
@@ -128,7 +111,7 @@ class SecretRotation:
             settings = load({**os.environ, **self._changed, **new}, dotenv=Path(DOTENV))
             if "ZHIPU_API_KEY" in new:
                 validate_key(settings.api_key.get_secret_value())
-        except (SettingsError, MissingApiKey) as error:
+        except (SettingsError, GlmError) as error:
             log.error("secrets not reread", reason=error)  # noqa: TRY400 - the faults say where
             return
         self._seen, self._changed = given, {**self._changed, **new}
@@ -148,12 +131,12 @@ def run_migrations() -> bool:
         return migrate(database)
 
 
-def _load(*, webhook: bool = True, without_sqlite: str | None = None) -> Settings:
-    """The settings of a process that runs; ``without_sqlite`` is the error if they name an SQLite database."""
-    settings = load(check_folder=text_errors)
+def _load(name: str, *, work: bool) -> Settings:
+    """The settings of a process that runs; they must fit the command."""
+    settings, webhook = load(check_folder=text_errors), name == "serve"
     require_settings(settings, webhook=webhook)
-    if without_sqlite and read_url(settings.url).get_backend_name() == "sqlite":
-        raise SettingsError([without_sqlite])
+    if read_url(settings.url).get_backend_name() == "sqlite" and (name == "worker" or not work):
+        raise SettingsError([_WORKER_DATABASE if work else _SHARED_DATABASE])
     _make_data_folder(settings.data_dir)
     logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
     if not settings.api_key.get_secret_value():
@@ -163,8 +146,8 @@ def _load(*, webhook: bool = True, without_sqlite: str | None = None) -> Setting
     return settings
 
 
-def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str, port: int) -> Server:
-    """Listens on a port; an error names its setting."""
+def _listen(bot: Bot, app: Flask, *, settings: Settings, variable: str, port: int) -> Server:
+    """Listens on a port; an error names its ``variable``."""
     try:
         return Server(app, port=port, bounds=settings.server, background=bot.background)
     except (OSError, ValueError) as error:
@@ -174,7 +157,7 @@ def _listen(bot: Bot, app: Flask, *, settings: Settings, name: str, port: int) -
             # An unknown host name is a ValueError of waitress.
             detail = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
             reason, fix = f"cannot be used: {detail}", PORT_FIX
-        line = f"{name}: {port} on {settings.server.host} {reason}; {fix.format(variable=name)}"
+        line = f"{variable}: {port} on {settings.server.host} {reason}; {fix.format(variable=variable)}"
         raise SettingsError([line]) from error
 
 

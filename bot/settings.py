@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -203,14 +203,11 @@ class CardSettings(Section):
 
 
 class WelcomeSettings(Section):
+    """The kinds of onboarding events that are answered."""
+
     entered: bool = True
     added: bool = True
     menu: bool = True
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of onboarding events that are answered."""
-        return frozenset(name for name, on in self if on)
 
 
 class OriginalsSettings(Section):
@@ -237,10 +234,6 @@ class BitableSettings(Section):
             reason = "app_token and table_id belong together: set both, or neither"
             raise PydanticCustomError("both", "{reason}", {"reason": reason, "with": ["app_token"]})
         return given
-
-    @property
-    def on(self) -> bool:
-        return bool(self.app_token)
 
 
 class ServerSettings(Section):
@@ -280,18 +273,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    app_id: Annotated[str, Ascii] = Field(default="", validation_alias="FEISHU_APP_ID")
-    app_secret: Annotated[SecretStr, Ascii] = Field(default=SecretStr(""), validation_alias="FEISHU_APP_SECRET")
-    encrypt_key: SecretStr = Field(default=SecretStr(""), validation_alias="FEISHU_ENCRYPT_KEY")
-    verification_token: Annotated[SecretStr, Ascii] = Field(
-        default=SecretStr(""), validation_alias="FEISHU_VERIFICATION_TOKEN"
-    )
-    domain: str = Field(default=DOMAINS["feishu"], validation_alias="FEISHU_DOMAIN")
-    api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ZHIPU_API_KEY")
-    database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
-    data_dir: Path = Field(default=Path("data"), validation_alias="BOT_DATA_DIR")
-    port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
-    metrics_token: Annotated[SecretStr, Ascii] = Field(default=SecretStr(""), validation_alias="METRICS_TOKEN")
+    app_id: Annotated[str, Ascii, Field(validation_alias="FEISHU_APP_ID")] = ""
+    app_secret: Annotated[SecretStr, Ascii, Field(validation_alias="FEISHU_APP_SECRET")] = SecretStr("")
+    encrypt_key: Annotated[SecretStr, Field(validation_alias="FEISHU_ENCRYPT_KEY")] = SecretStr("")
+    verification_token: Annotated[SecretStr, Ascii, Field(validation_alias="FEISHU_VERIFICATION_TOKEN")] = SecretStr("")
+    domain: Annotated[str, Field(validation_alias="FEISHU_DOMAIN")] = DOMAINS["feishu"]
+    api_key: Annotated[SecretStr, Field(validation_alias="ZHIPU_API_KEY")] = SecretStr("")
+    database_url: Annotated[SecretStr, Field(validation_alias="DATABASE_URL")] = SecretStr("")
+    data_dir: Annotated[Path, Field(validation_alias="BOT_DATA_DIR")] = Path("data")
+    port: Annotated[int, Field(ge=0, le=65_535, validation_alias="PORT")] = 8000
+    metrics_token: Annotated[SecretStr, Ascii, Field(validation_alias="METRICS_TOKEN")] = SecretStr("")
     config_dir: Path
     unquoted: tuple[str, ...] = ()
     """The variables whose values came with quotation marks around them, which were removed."""
@@ -378,26 +369,19 @@ FIELDS: dict[str, tuple[str, str, FieldInfo]] = {
 """What each variable sets: the section, empty for none, the name in it, and its field."""
 
 
-class MissingSetting(NamedTuple):
-    name: str
-    detail: str
-    fix: str
-
-
 def require_settings(settings: Settings, *, webhook: bool = True) -> None:
     if missing := required_settings_missing(settings, webhook=webhook):
-        raise SettingsError([f"{one.name}: {one.detail}; {one.fix}" for one in missing])
+        raise SettingsError([f"{name}: {detail}; {fix}" for name, (detail, fix) in missing.items()])
 
 
-def required_settings_missing(settings: Settings, *, webhook: bool = True) -> list[MissingSetting]:
-    """What the bot cannot start without; events that come over the ``webhook`` have to be authenticated."""
+def required_settings_missing(settings: Settings, *, webhook: bool = True) -> dict[str, tuple[str, str]]:
+    """What the bot cannot start without, each with the detail and the fix; a ``webhook`` has to authenticate events."""
     credentials = {"FEISHU_APP_ID": settings.app_id, "FEISHU_APP_SECRET": settings.app_secret.get_secret_value()}
     fix = "copy it from the app's page, Credentials & Basic Info"
-    missing = [MissingSetting(name, "is not set", fix) for name, value in credentials.items() if not value]
+    missing = {name: ("is not set", fix) for name, value in credentials.items() if not value}
     if webhook and not (settings.encrypt_key.get_secret_value() or settings.verification_token.get_secret_value()):
         detail = "neither it nor FEISHU_VERIFICATION_TOKEN is set, so anybody could send events"
-        fix = "set both from the app's page, Events & Callbacks, Encryption Strategy"
-        missing.append(MissingSetting("FEISHU_ENCRYPT_KEY", detail, fix))
+        missing["FEISHU_ENCRYPT_KEY"] = detail, "set both from the app's page, Events & Callbacks, Encryption Strategy"
     return missing
 
 

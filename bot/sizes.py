@@ -9,25 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.errors import InvalidSize, RequestRejected
+from bot.errors import ErrorKind, GlmError
+from bot.text import fold
 
 DEFAULT_MODEL = "glm-image"
 DEFAULT_SIZE = "1280x1280"
 """Every model can make it."""
-_COGVIEW_MODELS = ("cogview-4", "cogview-4-250304", "cogview-3-flash")
-MODELS: tuple[str, ...] = (DEFAULT_MODEL, *_COGVIEW_MODELS)
-
 RATIOS: tuple[str, ...] = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
 """The ratios that can be typed, from wide to tall."""
-_GLM_BY_RATIO = ("1728x960", "1568x1056", "1472x1088", "1280x1280", "1088x1472", "1056x1568", "960x1728")
-# CogView's list has no 3:2 and no 2:3; these two are exact and pass its rule.
-_COGVIEW_BY_RATIO = ("1344x768", "1248x832", "1152x864", "1024x1024", "864x1152", "832x1248", "768x1344")
-_COGVIEW_SIZES = ("1024x1024", "768x1344", "864x1152", "1344x768", "1152x864", "1440x720", "720x1440")
-RECOMMENDED: Mapping[str, tuple[str, ...]] = {
-    DEFAULT_MODEL: ("1280x1280", "1568x1056", "1056x1568", "1472x1088", "1088x1472", "1728x960", "960x1728"),
-    **dict.fromkeys(_COGVIEW_MODELS, _COGVIEW_SIZES),
-}
-"""The sizes that the platform recommends for each model; valid even where the model's rule excludes them."""
 
 WORDS: Mapping[str, str] = {
     **dict.fromkeys(("方形", "正方形", "方图", "square"), "1:1"),
@@ -38,13 +27,6 @@ WORDS: Mapping[str, str] = {
 }
 """The words that can be typed for a size, in lower case, with their ratios."""
 
-PLAIN: Mapping[int, int] = {
-    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
-    **dict.fromkeys(map(ord, "×✕✖╳"), ord("x")),
-    **dict.fromkeys(map(ord, "∶︰﹕"), ord(":")),
-}
-"""ASCII for what input methods write instead: full-width forms (U+FF01 to U+FF5E), signs for ``x`` and for ``:``."""
-
 _PIXELS = re.compile(r"0*([0-9]{1,5})\s*[x*]\s*0*([0-9]{1,5})")
 _RATIO = re.compile(r"0*([0-9]{1,3})\s*:\s*0*([0-9]{1,3})")
 _SHOWN_LENGTH = 40
@@ -52,17 +34,19 @@ _SHOWN_LENGTH = 40
 _NAMED_RATIOS = (*RATIOS, "2:1", "1:2", "3:1", "1:3", "4:1", "1:4")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A model's rule for sizes that are not on its list; lengths in pixels."""
+    """The sizes that a model makes; lengths in pixels."""
 
     minimum: int
     maximum: int
     multiple: int
     max_pixels: int
+    by_ratio: tuple[str, ...]  # the size for each of RATIOS
+    recommended: tuple[str, ...]  # by the platform; valid even where the rest of the rule excludes them
 
     def allows(self, width: int, height: int) -> bool:
-        return (
+        return f"{width}x{height}" in self.recommended or (
             self.minimum <= min(width, height)
             and max(width, height) <= self.maximum
             and width % self.multiple == height % self.multiple == 0
@@ -71,43 +55,63 @@ class Rule:
 
 
 # The platform's guide lets glm-image go down to 512, its reference and the skill do not: the stricter rule is kept.
-_GLM_RULE = Rule(minimum=1024, maximum=2048, multiple=32, max_pixels=2**22)
-_COGVIEW_RULE = Rule(minimum=512, maximum=2048, multiple=16, max_pixels=2**21)
+_GLM = Rule(
+    minimum=1024,
+    maximum=2048,
+    multiple=32,
+    max_pixels=2**22,
+    by_ratio=("1728x960", "1568x1056", "1472x1088", "1280x1280", "1088x1472", "1056x1568", "960x1728"),
+    recommended=("1280x1280", "1568x1056", "1056x1568", "1472x1088", "1088x1472", "1728x960", "960x1728"),
+)
+_COGVIEW = Rule(
+    minimum=512,
+    maximum=2048,
+    multiple=16,
+    max_pixels=2**21,
+    # The platform's list has no 3:2 and no 2:3; these two are exact and pass its rule.
+    by_ratio=("1344x768", "1248x832", "1152x864", "1024x1024", "864x1152", "832x1248", "768x1344"),
+    recommended=("1024x1024", "768x1344", "864x1152", "1344x768", "1152x864", "1440x720", "720x1440"),
+)
+_RULES = {DEFAULT_MODEL: _GLM, **dict.fromkeys(("cogview-4", "cogview-4-250304", "cogview-3-flash"), _COGVIEW)}
+MODELS: tuple[str, ...] = tuple(_RULES)
 
 
 def check_model(model: str) -> str:
-    """The model; raises ``RequestRejected`` if the platform has none of this name."""
+    """The model; raises ``GlmError`` if the platform has none of this name."""
     if model in MODELS:
         return model
     allowed = ", ".join(MODELS)
     message = f"Unknown model: {model[:_SHOWN_LENGTH]}. Must be one of {allowed}"
-    raise RequestRejected(message, sentence="failure.model", values={"model": model, "allowed": allowed})
+    values = {"model": model, "allowed": allowed}
+    raise GlmError(message, ErrorKind.REQUEST_REJECTED, sentence="failure.model", values=values)
 
 
 def rule(model: str) -> Rule:
-    """The rule of a model for sizes that are not on its list; raises ``RequestRejected`` if there is no such model."""
-    return _GLM_RULE if check_model(model) == DEFAULT_MODEL else _COGVIEW_RULE
+    """The rule of a model; raises ``GlmError`` if there is no such model."""
+    return _RULES[check_model(model)]
 
 
 def resolve(model: str, text: str) -> str:
     """The size in pixels, ``WIDTHxHEIGHT`` with an ASCII ``x``, for a size, a ratio or a word such as ``横版``.
 
-    Raises ``InvalidSize`` if the model cannot make it or it is none of the three.
+    Raises ``GlmError`` if the model cannot make it or it is none of the three.
     """
     limits = rule(model)
-    plain = text.strip().lower().translate(PLAIN)
-    match = _RATIO.fullmatch(plain)
+    plain = fold(text.strip())
+    match, pixels = _RATIO.fullmatch(plain), _PIXELS.fullmatch(plain)
     ratio = WORDS.get(plain) or (f"{int(match[1])}:{int(match[2])}" if match else None)
     if ratio in RATIOS:
-        return (_GLM_BY_RATIO if model == DEFAULT_MODEL else _COGVIEW_BY_RATIO)[RATIOS.index(ratio)]
-    pixels = _PIXELS.fullmatch(plain)
-    if pixels is None:
-        raise _invalid(model, text.strip()[:_SHOWN_LENGTH])
-    width, height = int(pixels[1]), int(pixels[2])
-    size = f"{width}x{height}"
-    if size not in RECOMMENDED[model] and not limits.allows(width, height):
-        raise _invalid(model, size)
-    return size
+        return limits.by_ratio[RATIOS.index(ratio)]
+    size = f"{int(pixels[1])}x{int(pixels[2])}" if pixels else text.strip()[:_SHOWN_LENGTH]
+    if pixels and limits.allows(int(pixels[1]), int(pixels[2])):
+        return size
+    # The wording is the skill's, which callers of the command line match on.
+    message = (
+        f"Invalid size: {size} for model {model}. Must be multiple of {limits.multiple}, "
+        f"{limits.minimum}-{limits.maximum}px, max 2^{limits.max_pixels.bit_length() - 1} pixels"
+    )
+    values = {"size": size, "model": model, "allowed": ", ".join(limits.recommended)}
+    raise GlmError(message, ErrorKind.INVALID_SIZE, values=values)
 
 
 def nearest(model: str, width: int, height: int) -> str:
@@ -116,9 +120,8 @@ def nearest(model: str, width: int, height: int) -> str:
     A side is rounded and clamped to what the model allows; too many pixels are scaled down. A size that is valid stays.
     """
     limits = rule(model)
-    exact = f"{width}x{height}"
-    if exact in RECOMMENDED[model] or limits.allows(width, height):
-        return exact
+    if limits.allows(width, height):
+        return f"{width}x{height}"
     width, height = max(width, 1), max(height, 1)
     # One factor for both sides keeps the ratio, as far as the limits leave room for it.
     scale = max(1.0, limits.minimum / min(width, height))
@@ -136,7 +139,7 @@ def nearest(model: str, width: int, height: int) -> str:
 
 def suggest(model: str, text: str) -> str | None:
     """The size or the ratio that ``model`` makes which is nearest to a typed one that it does not make."""
-    plain = text.strip().lower().translate(PLAIN)
+    plain = fold(text.strip())
     if pixels := _PIXELS.fullmatch(plain):
         return nearest(model, int(pixels[1]), int(pixels[2]))
     ratio = _RATIO.fullmatch(plain)
@@ -149,7 +152,9 @@ def resolve_default(model: str, size: str) -> str:
     """A default size as the model can make it: itself, or the model's size of the nearest ratio."""
     try:
         return resolve(model, size)
-    except InvalidSize:
+    except GlmError as error:
+        if error.kind is not ErrorKind.INVALID_SIZE:
+            raise
         ratio = ratio_name(size).removeprefix("≈")
         return resolve(model, ratio if ratio in RATIOS else DEFAULT_SIZE)
 
@@ -168,14 +173,3 @@ def _nearest_ratio(ratio: float, names: Sequence[str]) -> str:
 def _quotient(text: str) -> float:
     left, right = re.split("[x:]", text)
     return int(left) / int(right)
-
-
-def _invalid(model: str, size: str) -> InvalidSize:
-    limits = rule(model)
-    # The wording is the skill's, which callers of the command line match on.
-    message = (
-        f"Invalid size: {size} for model {model}. Must be multiple of {limits.multiple}, "
-        f"{limits.minimum}-{limits.maximum}px, max 2^{limits.max_pixels.bit_length() - 1} pixels"
-    )
-    allowed = ", ".join(RECOMMENDED[model])
-    return InvalidSize(message, values={"size": size, "model": model, "allowed": allowed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from string import ascii_letters, digits
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LINE_ENDS = str.maketrans(dict.fromkeys("\x0b\x0c\x85\u2028\u2029", "\n"))
@@ -44,6 +45,22 @@ _UNNEEDED = re.compile(
     "|(?<=[\u2801-\u28ff])\u2800|\u2800(?=[\u2801-\u28ff]))"
     f"|[{_NEEDED_BY_SOME}]"
 )
+
+
+# ASCII for what input methods write instead. Other full-width signs stay: a comma or a bracket ends a link or a value.
+_PLAIN = {
+    **{ord(sign) + 0xFEE0: ord(sign.lower()) for sign in f'{ascii_letters}{digits}/:-=*"_.'},
+    **{code: code + 0x20 for code in range(ord("A"), ord("Z") + 1)},
+    **dict.fromkeys(map(ord, "×✕✖╳"), ord("x")),
+    **dict.fromkeys(map(ord, "∶︰﹕"), ord(":")),
+    **dict.fromkeys(map(ord, "–―"), ord("—")),
+    **dict.fromkeys(map(ord, "\u3000\u00a0"), ord(" ")),
+}
+
+
+def fold(text: str) -> str:
+    """The text for matching: full-width and input-method forms as ASCII, in lower case, at the same length."""
+    return text.translate(_PLAIN)
 
 
 def storable(text: str) -> str:

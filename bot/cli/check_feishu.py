@@ -82,7 +82,7 @@ def check_feishu(
         if not skip:
             client = stack.enter_context(closing(FeishuClient(**settings.feishu_access, on_date=clock.learn)))
         for name, check in checks.items():
-            if (name == "Base log" and not settings.base.on) or (name == "Test card" and recipient is None):
+            if (name == "Base log" and not settings.base.app_token) or (name == "Test card" and recipient is None):
                 continue
             if not skip:
                 result = run_check(name, check, domain=settings.domain)
@@ -117,7 +117,7 @@ def _scopes(client: FeishuClient, settings: Settings) -> Outcome:
     except FeishuError as error:
         # The bot itself does not make this call.
         return None, f"the platform did not tell: {fixes.describe(error)}"
-    needed = NEEDED | NEEDED_FOR_BASE if settings.base.on else NEEDED
+    needed = NEEDED | NEEDED_FOR_BASE if settings.base.app_token else NEEDED
     missing = {purpose: scopes[0] for purpose, scopes in needed.items() if granted.isdisjoint(scopes)}
     if not missing:
         return True, f"granted for {', '.join(needed)}"

@@ -28,7 +28,7 @@ from bot.db.migrate import HEAD, current_revision
 from bot.db.timers import current_outages
 from bot.db.usage import feishu_calls
 from bot.dotenv import SHIPPED, read_config, read_toml
-from bot.errors import DatabaseUnavailable, FeishuError, MissingApiKey, SettingsError
+from bot.errors import DatabaseUnavailable, FeishuError, GlmError, SettingsError
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.api import KEY_PAGE, validate_key
 from bot.service.event_handler import namesake_key
@@ -127,9 +127,9 @@ def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[Chec
 
 
 def _variable(settings: Settings, name: str, *, webhook: bool) -> Outcome:
-    missing = {one.name: one for one in required_settings_missing(settings, webhook=webhook)}
+    missing = required_settings_missing(settings, webhook=webhook)
     if name in missing:
-        return False, missing[name].detail, missing[name].fix
+        return (False, *missing[name])
     value = getattr(settings, VARIABLES[name])
     if not isinstance(value, SecretStr):
         return True, str(value)
@@ -155,7 +155,7 @@ def _database_address(given: str) -> str:
 def _api_key(given: str) -> Outcome:
     try:
         key = validate_key(given)
-    except MissingApiKey as error:
+    except GlmError as error:
         unset = "is not set; every prompt would be answered with that"
         detail = error.message.removeprefix("ZHIPU_API_KEY ").split(".")[0] if given else unset
         return False, detail, f"create or copy a key at {KEY_PAGE}"

@@ -21,17 +21,7 @@ from bot.cli import stdio
 from bot.cli.arguments import recipient_id
 from bot.cli.atomic_file import AtomicFile
 from bot.dotenv import variable
-from bot.errors import (
-    DownloadFailed,
-    FeishuError,
-    GlmError,
-    InvalidPrompt,
-    MissingApiKey,
-    NotConnected,
-    RequestRejected,
-    SendFailed,
-    SettingsError,
-)
+from bot.errors import DownloadFailed, ErrorKind, FeishuError, GlmError, SettingsError
 from bot.glm.api import validate_key, validate_prompt, validate_user_id
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import Allows, GuardedTransport, is_public
@@ -111,7 +101,7 @@ class JsonResult(dict[str, Any]):
         self["content_filter"] += [{"role": role, "level": level} for role, level in error.filters]
         facts = {"status": error.status, "provider_code": error.provider_code, "request_id": error.request_id}
         known = {name: fact for name, fact in facts.items() if fact is not None}
-        self["error"] = {"code": error.code, "message": error.message, **known}
+        self["error"] = {"code": error.kind.code, "message": error.message, **known}
 
     def fail_interrupted(self) -> None:
         """Sets the error of a signal, with what it means for the bill."""
@@ -233,25 +223,27 @@ def _network(*, allows: Allows | None = None) -> GuardedTransport:
     try:
         return GuardedTransport(allows=allows, proxy=parse_proxy(variable("BOT_NETWORK_PROXY")))
     except (ValueError, SettingsError) as error:
-        raise NotConnected(f"BOT_NETWORK_PROXY: {error}") from error
+        raise GlmError(f"BOT_NETWORK_PROXY: {error}", ErrorKind.NOT_CONNECTED) from error
 
 
 def _api_key() -> str:
     try:
         return validate_key(variable("ZHIPU_API_KEY"))
     except SettingsError as error:
-        raise MissingApiKey(f"ZHIPU_API_KEY cannot be read: {error}") from error
+        raise GlmError(f"ZHIPU_API_KEY cannot be read: {error}", ErrorKind.MISSING_API_KEY) from error
 
 
 def _read_stdin() -> str:
     try:
         if sys.stdin is None:
-            raise InvalidPrompt("Invalid prompt: standard input is closed")
+            raise GlmError("Invalid prompt: standard input is closed", ErrorKind.INVALID_PROMPT)
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidPrompt("Invalid prompt: standard input is not UTF-8 text") from None
+        raise GlmError("Invalid prompt: standard input is not UTF-8 text", ErrorKind.INVALID_PROMPT) from None
     except OSError as error:
-        raise InvalidPrompt(f"Invalid prompt: standard input cannot be read: {error.strerror or error}") from error
+        raise GlmError(
+            f"Invalid prompt: standard input cannot be read: {error.strerror or error}", ErrorKind.INVALID_PROMPT
+        ) from error
 
 
 @contextmanager
@@ -281,7 +273,7 @@ def _sender(recipient: str) -> Sender:
         reason = "; ".join(f"{name}: is not set, and --send needs it" for name in missing)
     except SettingsError as error:
         reason = str(error)
-    raise SendFailed(f"Failed to send the image to {recipient}: {reason}. No image was made")
+    raise GlmError(f"Failed to send the image to {recipient}: {reason}. No image was made", ErrorKind.SEND_FAILED)
 
 
 @contextmanager
@@ -290,10 +282,12 @@ def _sending(sender: Sender, recipient: str) -> Iterator[None]:
     try:
         yield
     except DownloadFailed as error:
-        raise SendFailed(f"{message}: {error.message}") from error
+        raise GlmError(f"{message}: {error.message}", ErrorKind.SEND_FAILED) from error
     except FeishuError as error:
         code = None if error.code is None else str(error.code)
-        raise SendFailed(f"{message}: {sender.explain(error)}", status=error.status, provider_code=code) from error
+        raise GlmError(
+            f"{message}: {sender.explain(error)}", ErrorKind.SEND_FAILED, status=error.status, provider_code=code
+        ) from error
 
 
 def _note(line: str) -> None:
@@ -343,7 +337,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if found := _WITHOUT_VALUE.fullmatch(message):
             message += f"; write {found[1]}=… where it begins with a dash"
-        raise RequestRejected(f"{message}. See {self.prog} --help")
+        raise GlmError(f"{message}. See {self.prog} --help", ErrorKind.REQUEST_REJECTED)
 
 
 def _parser() -> argparse.ArgumentParser:

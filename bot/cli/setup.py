@@ -31,7 +31,7 @@ from bot.cli.arguments import command_parser
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check import as_text, check_all
 from bot.dotenv import DOTENV, read_dotenv
-from bot.errors import AppNotRegistered, FeishuError, FeishuUnreachable, MissingApiKey, SettingsError
+from bot.errors import AppNotRegistered, FeishuError, FeishuUnreachable, GlmError, SettingsError
 from bot.feishu.client import FeishuClient
 from bot.feishu.registration import ACCOUNTS, AppRegistration, Brand, RegisteredApp
 from bot.glm.api import KEY_PAGE, validate_key
@@ -256,7 +256,7 @@ class Setup:
         while True:
             try:
                 key = validate_key(given or self._ask("setup.ask_key", variable="ZHIPU_API_KEY", page=KEY_PAGE))
-            except MissingApiKey:
+            except GlmError:
                 self.say("setup.key_invalid")
             else:
                 if given or all(key.partition(".")) or key == unusual:

@@ -18,7 +18,7 @@ from bot.db.key_value import is_paused
 from bot.db.leases import holds_slot, workers_alive
 from bot.db.tables import UNEXPORTED, UNFINISHED, WAITS, G, R, generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
-from bot.models import Failure, ModelSnapshot, ModelStats, State, StateSnapshot, StatsView, Usage
+from bot.models import Failure, ModelStats, State, StatsView, Usage
 from bot.settings import LimitSettings
 from bot.timings import BillingPeriods
 
@@ -176,8 +176,8 @@ class Reports:
             "calls": (self.calls.of_month(), limits.feishu_calls_per_month),
         }
 
-    def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> StateSnapshot:
-        """The present state; a worker counts as alive for ``alive_within`` seconds after its last heartbeat."""
+    def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> dict[str, float | Mapping[str, float]]:
+        """The state by the names of its gauges; a worker is alive for ``alive_within`` seconds after a heartbeat."""
         count = sa.func.count()
         waiting = sa.select(G.model, count, sa.func.min(G.accepted_at)).where(WAITS).group_by(G.model)
         taken = sa.select(G.model, count).where(holds_slot(G)).group_by(G.model)
@@ -187,19 +187,20 @@ class Reports:
             slots_taken: dict[str, int] = dict(connection.execute(taken).all())
             size = connection.scalar(sa.text(_SIZE[self.database.is_sqlite])) or 0
             images = spent(connection, self.periods.month())
-        models = {}
-        for model, of_model in slots.items():
-            length, oldest = lengths.get(model, (0, time))
-            in_call, waited = slots_taken.get(model, 0), max(time - oldest, 0.0)
-            models[model] = ModelSnapshot(waiting=length, oldest_seconds=waited, slots_taken=in_call, slots=of_model)
-        return StateSnapshot(
-            models=models,
-            workers=workers_alive(self.database, within=alive_within),
-            month_yuan=yuan(images, self.prices),
-            month_images=sum(images.values()),
-            month_feishu_calls=self.calls.of_month(),
-            database_bytes=size,
-        )
+        waiting_by_model = {model: lengths.get(model, (0, time)) for model in slots}
+        return {
+            "bot_database_bytes": size,
+            "bot_workers": workers_alive(self.database, within=alive_within),
+            "bot_month_yuan": yuan(images, self.prices),
+            "bot_month_images": sum(images.values()),
+            "bot_month_feishu_calls": self.calls.of_month(),
+            "bot_queue_length": {model: length for model, (length, _) in waiting_by_model.items()},
+            "bot_queue_oldest_seconds": {
+                model: max(time - oldest, 0.0) for model, (_, oldest) in waiting_by_model.items()
+            },
+            "bot_slots_in_use": {model: slots_taken.get(model, 0) for model in slots},
+            "bot_slots": slots,
+        }
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -28,7 +28,7 @@ from bot.db.tables import (
     view_of_generation,
 )
 from bot.db.timers import IS_HELD, messages_left
-from bot.models import ChatType, GenerationView, Language, State, fields_of
+from bot.models import ChatType, GenerationView, Language, State
 
 MOST_PATCHES = 6  # of a card in all: a basic Feishu plan allows 10,000 to 50,000 calls a month
 
@@ -85,7 +85,7 @@ def insert_requests(connection: sa.Connection, new: Sequence[NewRequest], *, at:
 
     ``at`` is the time of acceptance in seconds since 1970, ``month`` the billing month of the generations.
     """
-    rows = [{**fields_of(one), "accepted_at": at + BETWEEN * number} for number, one in enumerate(new)]
+    rows = [{**vars(one), "accepted_at": at + BETWEEN * number} for number, one in enumerate(new)]
     images = [
         {
             "generation_id": f"g{secrets.token_hex(12)}",
@@ -277,7 +277,7 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = lock_admissions(connection)
         unknown = NewRequest(dedup_key=message_id, chat_id=None, chat_type="p2p", sender="", content={"name": RECALLED})
-        is_new = insert_if_new(connection, requests, **fields_of(unknown), accepted_at=at)
+        is_new = insert_if_new(connection, requests, **vars(unknown), accepted_at=at)
         rows = connection.execute(sa.select(requests).where(recalled)).all()
         ids = [row.request_id for row in rows]
         lock_rows(connection, generations, G.request_id.in_(ids))

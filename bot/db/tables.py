@@ -178,7 +178,7 @@ NOTIFICATION = "notification"  # the step that tells a sender who has waited tha
 RECALLED = "recalled"  # the outcome of a request whose message was taken back before it was answered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class NewRequest:
     """A request as it is accepted; until then ``kind`` and what depends on it are not set."""
 

@@ -18,54 +18,41 @@ from typing import Any
 
 import httpx
 
-from bot.errors import (
-    AuthenticationFailed,
-    ContentRejected,
-    DownloadFailed,
-    GlmError,
-    InsufficientBalance,
-    InvalidPrompt,
-    InvalidUserId,
-    MissingApiKey,
-    RateLimited,
-    RequestBlocked,
-    RequestRejected,
-    ServerFailed,
-)
+from bot.errors import DownloadFailed, ErrorKind, GlmError
 from bot.models import ROLES, ContentFinding, GeneratedImage
 from bot.options import Options, api_fields
 from bot.text import is_blank, storable, visible
 
 KEY_PAGE = "https://bigmodel.cn/usercenter/proj-mgmt/apikeys"
 
-Leaf = tuple[type[GlmError], str]
+Leaf = tuple[ErrorKind, str]
 
-_KEY: Leaf = (AuthenticationFailed, "failure.key_refused")
-_RATE: Leaf = (RateLimited, "failure.rate_limit")
-_REQUEST: Leaf = (RequestRejected, "failure.request")
-_SERVER: Leaf = (ServerFailed, "failure.server")
+_KEY: Leaf = (ErrorKind.AUTHENTICATION_FAILED, "failure.key_refused")
+_RATE: Leaf = (ErrorKind.RATE_LIMITED, "failure.rate_limit")
+_REQUEST: Leaf = (ErrorKind.REQUEST_REJECTED, "failure.request")
+_SERVER: Leaf = (ErrorKind.SERVER_FAILED, "failure.server")
 
 CODES: Mapping[str, Leaf] = {
     code: leaf
     for codes, leaf in (
         ("1000 1001 1002 1003 1004", _KEY),
-        ("1005", (AuthenticationFailed, "failure.login")),
-        ("1315", (AuthenticationFailed, "failure.key_type")),
-        ("1110 1111 1112 1120 1121", (AuthenticationFailed, "failure.account")),
-        ("1113", (InsufficientBalance, "failure.balance")),
+        ("1005", (ErrorKind.AUTHENTICATION_FAILED, "failure.login")),
+        ("1315", (ErrorKind.AUTHENTICATION_FAILED, "failure.key_type")),
+        ("1110 1111 1112 1120 1121", (ErrorKind.AUTHENTICATION_FAILED, "failure.account")),
+        ("1113", (ErrorKind.INSUFFICIENT_BALANCE, "failure.balance")),
         ("500 1200 1230 1234", _SERVER),
         ("1210 1212 1213 1214 1215", _REQUEST),
-        ("1231", (RequestRejected, "failure.duplicate")),
-        ("1211 1221 1222", (RequestRejected, "failure.model")),
-        ("1220", (AuthenticationFailed, "failure.model")),
-        ("1261", (RequestRejected, "failure.prompt_too_long")),
-        ("1300 1301", (ContentRejected, "failure.content")),
+        ("1231", (ErrorKind.REQUEST_REJECTED, "failure.duplicate")),
+        ("1211 1221 1222", (ErrorKind.REQUEST_REJECTED, "failure.model")),
+        ("1220", (ErrorKind.AUTHENTICATION_FAILED, "failure.model")),
+        ("1261", (ErrorKind.REQUEST_REJECTED, "failure.prompt_too_long")),
+        ("1300 1301", (ErrorKind.CONTENT_REJECTED, "failure.content")),
         ("1302 1303", _RATE),
-        ("1305 1312", (RateLimited, "failure.overloaded")),
-        ("1304 1308 1310 1316 1317", (RateLimited, "failure.quota")),
-        ("1318 1319 1320 1321", (RateLimited, "failure.spending")),
-        ("1309 1311 1314", (RateLimited, "failure.plan")),
-        ("1313", (RateLimited, "failure.fair_use")),
+        ("1305 1312", (ErrorKind.RATE_LIMITED, "failure.overloaded")),
+        ("1304 1308 1310 1316 1317", (ErrorKind.RATE_LIMITED, "failure.quota")),
+        ("1318 1319 1320 1321", (ErrorKind.RATE_LIMITED, "failure.spending")),
+        ("1309 1311 1314", (ErrorKind.RATE_LIMITED, "failure.plan")),
+        ("1313", (ErrorKind.RATE_LIMITED, "failure.fair_use")),
     )
     for code in codes.split()
 }
@@ -83,27 +70,30 @@ _MASKED_KEY = re.compile(r"[A-Za-z0-9._-]*[*•●]{2,}[A-Za-z0-9._*•●-]*|[A
 
 
 def validate_key(key: str | None) -> str:
-    """The API key without surrounding blanks; the message of ``MissingApiKey`` never contains it."""
+    """The API key without surrounding blanks; the message of the ``GlmError`` never contains it."""
     key = (key or "").strip()
     if not key:
-        raise MissingApiKey(f"ZHIPU_API_KEY not configured. Get your API key at: {KEY_PAGE}")
+        raise GlmError(f"ZHIPU_API_KEY not configured. Get your API key at: {KEY_PAGE}", ErrorKind.MISSING_API_KEY)
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise MissingApiKey(f"ZHIPU_API_KEY holds characters that no key has. Copy your API key from: {KEY_PAGE}")
+        raise GlmError(
+            f"ZHIPU_API_KEY holds characters that no key has. Copy your API key from: {KEY_PAGE}",
+            ErrorKind.MISSING_API_KEY,
+        )
     return key
 
 
 def validate_prompt(prompt: str) -> str:
-    """The prompt without invisible characters; ``InvalidPrompt`` if nothing is left. The platform checks its length."""
+    """The prompt without invisible characters; ``GlmError`` if nothing is left. The platform checks its length."""
     prompt = visible(prompt).strip()
     if storable(prompt) != prompt:
-        raise InvalidPrompt("Invalid prompt: it is not UTF-8 text")
+        raise GlmError("Invalid prompt: it is not UTF-8 text", ErrorKind.INVALID_PROMPT)
     if is_blank(prompt):
-        raise InvalidPrompt("Invalid prompt: it is empty. Describe the image in words")
+        raise GlmError("Invalid prompt: it is empty. Describe the image in words", ErrorKind.INVALID_PROMPT)
     return prompt
 
 
 def validate_user_id(user_id: str) -> str:
-    """The end user's id of 6 to 128 characters, unchanged, or ``InvalidUserId``."""
+    """The end user's id of 6 to 128 characters, unchanged, or ``GlmError``."""
     if not 6 <= len(user_id) <= 128:  # noqa: PLR2004 - the platform's limits
         reason = f"{len(user_id)} characters"
     elif not user_id.strip():
@@ -112,7 +102,7 @@ def validate_user_id(user_id: str) -> str:
         reason = "it is not UTF-8 text"
     else:
         return user_id
-    raise InvalidUserId(f"Invalid user_id: {reason}. Must be 6-128 characters")
+    raise GlmError(f"Invalid user_id: {reason}. Must be 6-128 characters", ErrorKind.INVALID_USER_ID)
 
 
 def call_body(prompt: str, *, options: Options, user_id: str | None) -> dict[str, Any]:
@@ -125,7 +115,7 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     """The image that an answer names; whatever it contains, the result can be stored and shown.
 
     ``headers`` are looked up in lower case, ``body`` need not be JSON, and ``key`` is masked in what is taken from it.
-    The subclass of the ``GlmError`` says why there is no image that may be shown.
+    The kind of the ``GlmError`` says why there is no image that may be shown.
     """
     content = _json_object(body)
     if status != HTTPStatus.OK or content is None or content.get("error"):
@@ -133,7 +123,13 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     request_id = _request_id(headers, content, key)
     findings = _findings(content)
     if filters := tuple((one.role, one.level) for one in findings if one.level in _BLOCKING_LEVELS):
-        raise ContentRejected("Content safety check failed", status=status, filters=filters, request_id=request_id)
+        raise GlmError(
+            "Content safety check failed",
+            ErrorKind.CONTENT_REJECTED,
+            status=status,
+            filters=filters,
+            request_id=request_id,
+        )
     match content.get("data"):
         case [{"url": str(given)}, *_] if url := storable(given).strip():
             pass
@@ -141,12 +137,12 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
             raise _error_of(status, headers, body, key)
         case _:
             message = "The platform answered 200 without an image URL"
-            raise ServerFailed(message, status=status, request_id=request_id)
+            raise GlmError(message, ErrorKind.SERVER_FAILED, status=status, request_id=request_id)
     try:
         https_url(url)
     except DownloadFailed as error:
         message = "The platform answered with a link that is not an https address"
-        raise ServerFailed(message, status=status, request_id=request_id) from error
+        raise GlmError(message, ErrorKind.SERVER_FAILED, status=status, request_id=request_id) from error
     created = content.get("created")
     created = created if type(created) is int and 0 <= created < 2**31 else None
     return GeneratedImage(url=url, created=created, request_id=request_id, findings=findings)
@@ -191,13 +187,14 @@ def _error_of(status: int, headers: Mapping[str, str], body: bytes, key: str) ->
         values = {"until": until}
     retry_after = headers.get("retry-after") or ""
     if code and is_business:
-        waits, (leaf, sentence) = code in _REJECTED_BEFORE_WORK, CODES.get(code) or _by_status(status)
+        waits, (kind, sentence) = code in _REJECTED_BEFORE_WORK, CODES.get(code) or _by_status(status)
     else:
-        waits, (leaf, sentence) = _without_code(status, retry_after=retry_after, from_platform=from_platform)
+        waits, (kind, sentence) = _without_code(status, retry_after=retry_after, from_platform=from_platform)
     # The header may also be a date, or a number that no float holds; the platform sends none of these today.
     is_seconds = retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10  # noqa: PLR2004
-    return leaf(
+    return GlmError(
         message or f"The platform answered HTTP {status} without a message",
+        kind,
         sentence=sentence,
         provider_code=mask_key(code, key) if code and from_platform else None,
         status=status,
@@ -216,13 +213,13 @@ def _without_code(status: int, *, retry_after: str, from_platform: bool) -> tupl
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return True, _RATE
     if status == HTTPStatus.SERVICE_UNAVAILABLE and retry_after:
-        return True, (ServerFailed, "failure.overloaded")
+        return True, (ErrorKind.SERVER_FAILED, "failure.overloaded")
     if from_platform:
         return False, _by_status(status)
     is_rejection = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     if is_rejection and status not in _GATEWAY_GAVE_UP:
-        return False, (RequestBlocked, "failure.blocked")
-    return False, (ServerFailed, "failure.broken")
+        return False, (ErrorKind.REQUEST_BLOCKED, "failure.blocked")
+    return False, (ErrorKind.SERVER_FAILED, "failure.broken")
 
 
 def _by_status(status: int) -> Leaf:

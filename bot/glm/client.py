@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from bot.errors import CallTimedOut, DownloadFailed, NetworkFailed, NotConnected
+from bot.errors import DownloadFailed, ErrorKind, GlmError
 from bot.glm.api import call_body, https_url, mask_key, read_answer, validate_key
 from bot.glm.images import inspect_image, too_large
 from bot.glm.transport import AddressRejected
@@ -111,7 +111,7 @@ class GlmClient(_Client):
         sender, so that it can block one person. ``before_send`` is called on the open connection right before anything
         is sent; what it raises stops the call.
 
-        The subclass of the ``GlmError`` says why there is no image. After ``CallTimedOut`` and ``NetworkFailed`` it is
+        The kind of the ``GlmError`` says why there is no image. After ``CALL_TIMED_OUT`` and ``NETWORK_FAILED`` it is
         unknown whether one was made and billed.
         """
         key = validate_key(self.api_key)
@@ -130,15 +130,19 @@ class GlmClient(_Client):
                 self.on_date(response.headers.get("Date"))
                 answer = _read(response, limit=_LARGEST_ANSWER)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotConnected(f"Network error: no connection within {CONNECT_SECONDS:g} s") from error
+            raise GlmError(
+                f"Network error: no connection within {CONNECT_SECONDS:g} s", ErrorKind.NOT_CONNECTED
+            ) from error
         except (httpx.ConnectError, httpx.ProxyError) as error:
-            raise NotConnected(f"Network error: {_reason(error)}") from error
+            raise GlmError(f"Network error: {_reason(error)}", ErrorKind.NOT_CONNECTED) from error
         except httpx.TimeoutException as error:
-            raise CallTimedOut(f"No answer within {seconds:g} s; the image may have been made all the same") from error
+            raise GlmError(
+                f"No answer within {seconds:g} s; the image may have been made all the same", ErrorKind.CALL_TIMED_OUT
+            ) from error
         except (_TooLargeError, httpx.DecodingError):
             answer = b"the answer could not be read"
         except httpx.RequestError as error:
-            raise NetworkFailed(f"Network error: {mask_key(_reason(error), key)}") from error
+            raise GlmError(f"Network error: {mask_key(_reason(error), key)}", ErrorKind.NETWORK_FAILED) from error
         took = round(self.clock() - started, 1)
         log.info("GLM answered", extra={"status": response.status_code, "seconds": took})
         return read_answer(response.status_code, headers=response.headers, body=answer, key=key)

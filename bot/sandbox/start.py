@@ -71,7 +71,7 @@ def run(config: BotConfig, port: Connection) -> None:
         if config.connect:
             bot.use_long_connection(on_end=stopped.set)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
-        bot.fetch_identity()
+        bot.identity.fetch()
         if config.connect:
             bot.greet(ADMIN)
         port.send(server.port)

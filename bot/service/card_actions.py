@@ -27,7 +27,7 @@ from bot.db.tables import NewRequest, Request, fingerprint
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import CardAction, Command, ImagePrompt, ParsedMessage, State
-from bot.options import PartialOptions, form_options, repeat_options
+from bot.options import form_options, known_options, repeat_options
 from bot.service.history import read_history
 from bot.service.requests import RequestService, SubmitResult
 
@@ -132,7 +132,7 @@ class CardActionHandler:
             return resume_images(connection, request.request_id, kept=kept) > 0
 
     def _repeat(self, action: CardAction, request: Request) -> Toast:
-        options = repeat_options(request.content, PartialOptions(size=action.choice))
+        options = repeat_options(request.content, {"size": action.choice} if action.choice else {})
         return self._accept(action, request, ImagePrompt(prompt=request.raw_prompt, options=options))
 
     def _submit(self, action: CardAction, request: Request) -> Toast:
@@ -181,7 +181,7 @@ class CardActionHandler:
         if request.content.get("result") == "declined":
             return self.cards.toast("toast.unknown", "warning")
         offer = request.offer
-        prompt = ImagePrompt(prompt=offer["prompt"], options=PartialOptions.from_stored(offer["options"]))
+        prompt = ImagePrompt(prompt=offer["prompt"], options=known_options(offer["options"]))
         once = replace(self._new(action, request), dedup_key=f"confirm:{request.request_id}", fingerprint=None)
         result = self.requests.submit(once, prompt, store_rejected=False)
         if result.error is None:
@@ -230,7 +230,7 @@ class CardActionHandler:
         text = style.example[new.language]
         if last is not None:
             new, text = replace(new, source=last.prompt_source), last.raw_prompt
-        prompt = ImagePrompt(prompt=text, options=PartialOptions(style=style.name["en"]))
+        prompt = ImagePrompt(prompt=text, options={"style": style.name["en"]})
         return self._answer(self.requests.submit(new, prompt, ask=True, store_rejected=False), "toast.sent")
 
     def _export(self, action: CardAction, chat: CardChat) -> Toast:

@@ -9,7 +9,6 @@ from typing import Any
 
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask, unmask_parsed
 from bot.chat.parsing.intents import Intent, Situation, recognize
-from bot.chat.parsing.tokenizer import fold
 from bot.chat.parsing.wording import Rules
 from bot.db.key_value import KeyValueStore
 from bot.db.requests import References, cancel_recalled, find_references, generations_of, was_answered
@@ -34,6 +33,7 @@ from bot.options import OPTIONS, quote
 from bot.service.card_actions import CardActionHandler
 from bot.service.requests import RequestService
 from bot.settings import Settings
+from bot.text import fold
 
 log = get_logger(__name__)
 
@@ -203,7 +203,7 @@ class EventHandler:
 
     def _handle_onboarding(self, onboarding: Onboarding) -> None:
         kind, chat_id, person = onboarding.kind, onboarding.chat_id, onboarding.person
-        if kind not in self.settings.welcome.kinds or not self._allows(person, chat_id):
+        if not getattr(self.settings.welcome, kind) or not self._allows(person, chat_id):
             return
         if kind == "entered" and not onboarding.first:
             return
@@ -235,7 +235,7 @@ def _language_of(text: str) -> Language:
 
 def _recognized(message: Message, intent: Intent) -> Mapping[str, Any]:
     """The words that were recognized as options or as a request for the last image again, and the whole text."""
-    given = intent.options.given
+    given = intent.options
     names = {span.name for span in intent.spans}
     # "来四张" holds the number within the words that ask for an image.
     wanted = {*given, "follow_up", *(("lead_in",) if "count" in given and "count" not in names else ())}

@@ -33,8 +33,8 @@ from bot.db.tables import Kind, NewRequest, log_ids
 from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
-from bot.models import Command, ImagePrompt, Language, ParsedMessage, fields_of
-from bot.options import Options, PartialOptions, repeat_options, resolve_options
+from bot.models import Command, ImagePrompt, Language, ParsedMessage
+from bot.options import Options, TypedOptions, known_options, repeat_options, resolve_options
 from bot.service.group_commit import GroupCommit
 from bot.service.quotas import Limits
 
@@ -170,7 +170,7 @@ class RequestService:
         new, message, _ = asked
         new = replace(new, language=found.defaults.language(new.sender) or new.language)
         if isinstance(message, Command):
-            content = {"name": message.name, "argument": message.argument, "options": message.options.given}
+            content = {"name": message.name, "argument": message.argument, "options": message.options}
             return asked._replace(new=replace(new, kind=_KINDS.get(message.name, "command"), content=content))
         if new.source in found.recalled:
             message = _GONE
@@ -178,7 +178,7 @@ class RequestService:
             options, text = self._resolve(message.options, new, found.defaults), message.prompt
             if isinstance(options, Options):
                 style = self.styles.find(options.style) if options.style is not None else None
-                prompt, content = text if style is None else apply(text, style), {**new.content, **fields_of(options)}
+                prompt, content = text if style is None else apply(text, style), {**new.content, **vars(options)}
                 new = replace(new, kind="images", content=content, prompt=prompt, raw_prompt=text)
                 return asked._replace(new=new)
             message = replace(options, offer=options.offer and {**options.offer, "prompt": text})
@@ -224,7 +224,7 @@ class RequestService:
         found.rows.append(replace(_rejected(new, error), kind="too_fast"))
         return SubmitResult(outcome="rejected", kind="too_fast", request_id=new.request_id, error=error)
 
-    def _resolve(self, typed: PartialOptions, new: NewRequest, defaults: Defaults) -> Options | UserError:
+    def _resolve(self, typed: TypedOptions, new: NewRequest, defaults: Defaults) -> Options | UserError:
         return resolve_options(
             typed,
             defaults=defaults.options(person=new.sender, chat=new.chat_id),
@@ -277,11 +277,11 @@ class RequestService:
         for_chat = new.content["argument"] == "chat"
         if for_chat and new.sender not in self.admins:
             return UserError(sentence="command.admins_only")
-        typed = PartialOptions.from_stored(new.content["options"])
+        typed = known_options(new.content["options"])
         settled = self._resolve(typed, new, defaults)
         if isinstance(settled, UserError):
             return settled
-        changes = {name: value for name, value in fields_of(settled).items() if name in typed.given}
+        changes = {name: value for name, value in vars(settled).items() if name in typed}
         self.preferences.set(connection, (new.chat_id if for_chat else None) or new.sender, changes)
         return {"for_chat": for_chat, "changes": changes}
 
@@ -297,7 +297,7 @@ class RequestService:
                 last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
             if last is None or not last.raw_prompt:
                 return new, _GONE
-            free = not command.options.given and is_free_to_repeat(connection, last.request_id)
+            free = not command.options and is_free_to_repeat(connection, last.request_id)
         if free:
             return new, Command(name="redownload", argument=last.request_id)
         options = repeat_options(last.content, command.options)
@@ -308,7 +308,7 @@ def _duplicate(new: NewRequest, message: ParsedMessage, found: _Admission, *, st
     """Makes nothing of what a person has asked for just now; where it is stored, a card offers to draw it once more."""
     if not store or not isinstance(message, ImagePrompt):
         return SubmitResult(outcome="duplicate", kind=new.kind)
-    offered = {"prompt": message.prompt, "options": message.options.given}
+    offered = {"prompt": message.prompt, "options": message.options}
     content = {"name": "duplicate", "argument": found.duplicates[new.fingerprint or ""], "offer": offered}
     found.store(replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None))
     return SubmitResult(outcome="duplicate", kind="command", request_id=new.request_id)

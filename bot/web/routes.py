@@ -95,9 +95,6 @@ class EventEndpoint:
 def create_status_app(*, unready: Callable[[], str | None], metrics: Callable[[], Response], token: str) -> Flask:
     """An application with ``/``, ``/healthz``, ``/readyz`` and ``/metrics``, and with short plain errors.
 
-    ``/webhook//event`` and ``/webhook/event/`` count as ``/webhook/event``: Flask would redirect to an address made
-    from the request's ``Host`` header.
-
     ``unready`` returns why the process is not ready, ``None`` if it is. ``/metrics`` answers who has the bearer
     ``token``; without one there is no such route.
     """
@@ -105,6 +102,7 @@ def create_status_app(*, unready: Callable[[], str | None], metrics: Callable[[]
     inner: Callable[..., Iterable[bytes]] = web.wsgi_app
 
     def normalized(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # Flask would redirect /webhook//event to an address made from the request's Host header.
         environ["PATH_INFO"] = re.sub("/{2,}", "/", environ["PATH_INFO"]).rstrip("/") or "/"
         return inner(environ, start_response)
 

@@ -84,7 +84,7 @@ class GenerationSteps:
             except GlmError as error:
                 log.warning(
                     "generation failed",
-                    code=error.code,
+                    code=error.kind.code,
                     provider_code=error.provider_code,
                     status=error.status,
                     platform_request_id=error.request_id,
@@ -122,7 +122,7 @@ class GenerationSteps:
         except GlmError as error:
             # The platform's own code, such as 1302; no other text of the platform becomes a label.
             given = error.provider_code or ""
-            code = given if re.fullmatch("[0-9]{1,6}", given) else error.code
+            code = given if re.fullmatch("[0-9]{1,6}", given) else error.kind.code
             raise
         finally:
             self.on_call(generation.model, time.monotonic() - started, code)
@@ -229,7 +229,7 @@ def failure_from_glm(error: GlmError) -> Failure:
     roles = tuple(role for role, _ in error.filters)
     worst = {"level": str(min(level for _, level in error.filters))} if error.filters else {}
     values = {**error.values, **worst}
-    return Failure(code=error.code, sentence=error.sentence, values=values, platform=platform, roles=roles)
+    return Failure(code=error.kind.code, sentence=error.sentence, values=values, platform=platform, roles=roles)
 
 
 def failure_from_upload(error: FeishuError) -> Failure:

@@ -22,7 +22,7 @@ from bot.db.requests import MOST_PATCHES, find_request, mark_dirty
 from bot.db.tables import RECALLED, Request
 from bot.errors import UserError
 from bot.models import GenerationView, QueueEntry, QueueView, RequestView, State
-from bot.options import Options, PartialOptions
+from bot.options import Options, known_options
 from bot.service.history import read_history
 from bot.service.quotas import Limits
 
@@ -270,7 +270,7 @@ class RequestRenderer:
 
     def _offered(self, request: Request, options: Mapping[str, Any]) -> tuple[float, int]:
         """Yuan for all images that a request offers with typed options, and how many they are."""
-        typed = PartialOptions.from_stored(options).given
+        typed = known_options(options)
         with self.queue.database.read() as connection:
             choices = self.preferences.read(connection, request.sender, request.chat_id)
         defaults = choices.options(person=request.sender, chat=request.chat_id)
@@ -301,7 +301,7 @@ class RequestRenderer:
         )
 
     def _duplicate(self, request: Request) -> Card:
-        typed = PartialOptions.from_stored(request.content["offer"]["options"]).given
+        typed = known_options(request.content["offer"]["options"])
         with self.queue.database.read() as connection:
             first = find_request(connection, request.content["argument"])
         options = Options.from_stored({**(first.content if first else {}), **typed})

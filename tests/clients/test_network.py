@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from bot.app import Bot
-from bot.errors import DownloadFailed, NetworkFailed, NotConnected, SettingsError
+from bot.errors import DownloadFailed, ErrorKind, GlmError, SettingsError
 from bot.feishu.network import proxy_for
 from bot.glm.client import Downloader, GlmClient
 from bot.glm.transport import GuardedTransport, is_public
@@ -46,9 +46,9 @@ def test_a_proxy_that_refuses_costs_nothing() -> None:
     for answer in (b"", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"):
         with ConnectProxy({}, answer=answer) as proxy:
             client = GlmClient(api_key=FAKE_KEY, transport=GuardedTransport(proxy=proxy.url))
-            with client, pytest.raises(NotConnected) as refused:
+            with client, pytest.raises(GlmError) as refused:
                 client.generate("猫", options=Options())
-            assert not refused.value.may_be_billed
+            assert (refused.value.kind, refused.value.may_be_billed) == (ErrorKind.NOT_CONNECTED, False)
             assert len(proxy.heads) == 1
 
 
@@ -58,10 +58,10 @@ def test_a_proxy_that_reads_along_gets_feishu_and_not_the_key(feishu: FeishuStan
     with TlsProxy(ports, folder=tmp_path) as proxy:
         given = {"FEISHU_DOMAIN": "feishu", "BOT_NETWORK_PROXY": proxy.url, "BOT_NETWORK_CA_FILE": str(proxy.authority)}
         with closing(Bot(load({**variables_for(feishu, folder=tmp_path), **given}))) as bot:
-            bot.fetch_identity()
+            bot.identity.fetch()
             bot.start()
             assert bot.worker is not None
-            with pytest.raises(NetworkFailed, match="certificate verify failed"):
+            with pytest.raises(GlmError, match="certificate verify failed"):
                 bot.worker.steps.glm.generate("猫", options=Options())
         assert set(proxy.asked) == {"open.feishu.cn:443", f"{API_HOST}:443"}
 

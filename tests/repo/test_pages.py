@@ -13,7 +13,7 @@ from bot.__main__ import main as bot_main
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import BARE
 from bot.chat.parsing.tokenizer import COMMANDS as CHAT_COMMANDS
-from bot.errors import GlmError, UserError
+from bot.errors import ErrorKind, UserError
 from bot.models import Command
 from bot.settings import FIELDS, VARIABLES
 from tests.benchmarks.__main__ import BENCHMARKS
@@ -125,7 +125,7 @@ def test_every_variable_command_and_error_code_is_listed() -> None:
     assert [name for name in (*VARIABLES, "BOT_CONFIG_DIR") if f"`{name}`" not in settings] == []
     listed = README[README.index("## What you can type\n") : README.index("## Deploy it\n")]
     assert {name for name in CHAT_COMMANDS.values() if f"/{name}" not in listed} == set()
-    codes = {error.code for error in GlmError.__subclasses__()} | {"INTERRUPTED"}
+    codes = {kind.code for kind in ErrorKind} | {"INTERRUPTED"}
     assert {code for code in codes if f"`{code}`" not in section("The command line")} == set()
     table = TEXTS["tests/README.md"].partition("## Benchmarks")[2]
     assert set(re.findall(r"^\| `([a-z_]+)`", table, re.MULTILINE)) == set(BENCHMARKS)

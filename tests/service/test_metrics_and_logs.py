@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -27,7 +27,7 @@ from bot.db.tables import generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, add_usage
 from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
-from bot.models import Event, Failure, State, StateSnapshot
+from bot.models import Event, Failure, State
 from bot.sandbox.http import shared_tls
 from bot.settings import load
 from bot.timings import BillingPeriods
@@ -162,13 +162,14 @@ def test_the_state_is_counted_and_priced_by_model(database: Database) -> None:
         add_usage(connection, month="2026-11", name="glm-image", count=3)
         add_usage(connection, month="2026-11", name="cogview-4", count=5)
         add_usage(connection, month="2026-10", name="cogview-4", count=70)
-    state = reports_of(database, PERIODS).snapshot(slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0)
-    assert [(one.waiting, one.slots_taken) for one in state.models.values()] == [(1, 1), (1, 0)]
-    assert [90 <= one.oldest_seconds < 120 for one in state.models.values()] == [True, True]
-    assert (state.month_images, round(state.month_yuan, 6)) == (8, 0.6)
+    state: dict[str, Any] = reports_of(database, PERIODS).snapshot(slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0)
+    assert state["bot_queue_length"] == {"glm-image": 1, "cogview-4": 1}
+    assert state["bot_slots_in_use"] == {"glm-image": 1, "cogview-4": 0}
+    assert [90 <= seconds < 120 for seconds in state["bot_queue_oldest_seconds"].values()] == [True, True]
+    assert (state["bot_month_images"], state["bot_month_yuan"]) == (8, pytest.approx(0.6))
 
 
-def no_state() -> StateSnapshot:
+def no_state() -> NoReturn:
     raise DatabaseUnavailable("gone")
 
 

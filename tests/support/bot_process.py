@@ -183,7 +183,7 @@ def run(spec: ProcessSpec, pipe: Connection) -> None:
         if spec.role == "connected":
             bot.use_long_connection(on_end=stopped.set)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
-        bot.fetch_identity()
+        bot.identity.fetch()
         steps.listening(server.port)
         run_until(stopped, bot, server=server, work=spec.role != "web")
 

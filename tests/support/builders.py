@@ -17,7 +17,7 @@ from bot.db.key_value import Preferences
 from bot.db.requests import RequestStore
 from bot.db.tables import Generation, NewRequest, Request, requests
 from bot.models import GeneratedImage, ImagePrompt
-from bot.options import Options, PartialOptions
+from bot.options import Options
 from bot.service.quotas import Limits
 from bot.service.requests import RequestService, SubmitResult
 from bot.settings import Budget, LimitSettings, config_folder
@@ -76,7 +76,7 @@ def accept(
     team: Team | None = None,
 ) -> SubmitResult:
     """Accepts a prompt, in a chat of its own unless one is named: a chat takes only a few messages a second."""
-    ask = ImagePrompt(prompt="一只猫", options=PartialOptions(model=model, count=count))
+    ask = ImagePrompt(prompt="一只猫", options={"model": model, "count": count})
     return reception_of(database, team).submit(arrival(origin, sender=sender, chat=chat or f"oc_{origin}"), ask)
 
 

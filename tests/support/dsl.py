@@ -254,7 +254,7 @@ class BotUnderTest:
         server = Server(bot.web, port=settings.port, bounds=settings.server)
         self._running = bot, server
         server.start()
-        bot.fetch_identity()
+        bot.identity.fetch()
         bot.start()
         self.feishu.webhook_url = f"http://127.0.0.1:{server.port}/webhook/event"
 

@@ -11,7 +11,6 @@ from bot.chat.parsing.events import parse_event, unmask, unmask_parsed
 from bot.chat.parsing.parser import parse
 from bot.errors import UserError
 from bot.models import CardAction, Event, Ignored, ImagePrompt, Message, MessageRecall, Onboarding, ParsedMessage
-from bot.options import PartialOptions
 from tests.unit.test_parser import anything
 
 BOT, SENDER = "ou_bot", "ou_sender"
@@ -246,7 +245,7 @@ NAMES = ["张三 /n 4", "/cancel", "/sise", "取消", "--size 16:9", '"', "“",
 
 
 def test_name_is_drawn_and_is_no_option() -> None:
-    two = PartialOptions(count=2)
+    two = {"count": 2}
     for name in NAMES:
         assert understood("@_user_1 画 @_user_2 的头像 /n 2", name) == ImagePrompt(prompt=f"{name} 的头像", options=two)
         in_post = understood("画 一只猫 /n 2 送给", name, message_type="post")
@@ -266,7 +265,7 @@ BESIDE_NAMES: list[tuple[str, list[str], str, dict[str, Any]]] = [
 
 def test_text_beside_a_name_keeps_its_meaning() -> None:
     for text, names, prompt, options in BESIDE_NAMES:
-        assert understood(text, *names) == ImagePrompt(prompt=prompt, options=PartialOptions(**options))
+        assert understood(text, *names) == ImagePrompt(prompt=prompt, options=options)
     wrong = UserError(sentence="misread.count", values={"value": "/help", "most": "4"})
     assert understood("猫 /n @_user_2", "/help") == wrong
 
@@ -276,4 +275,4 @@ def test_no_name_changes_the_meaning(before: str, after: str, name: str) -> None
     first, second = (understood(f"{before}@_user_2 {after}", one) for one in (f"甲{name}", "甲乙"))
     assert isinstance(first, type(second))
     if isinstance(first, ImagePrompt) and isinstance(second, ImagePrompt):
-        assert first.options.given.get("count") == second.options.given.get("count")
+        assert first.options.get("count") == second.options.get("count")

@@ -38,7 +38,7 @@ def rows(name: str) -> list[tuple[str, str, str]]:
 
 def options_of(intent: Intent) -> Counter[str]:
     """The options as a row writes them."""
-    given = dict(intent.options.given)
+    given = dict(intent.options)
     if "watermark" in given:
         given["watermark"] = "yes" if given["watermark"] else "no"
     return Counter(f"{'n' if name == 'count' else name}={value}" for name, value in given.items())
@@ -135,7 +135,7 @@ def test_prompt_and_spans_make_up_the_whole_text(text: str, situation: Situation
 def test_quoted_text_is_no_option(quoted: str, marks: str, form: str, situation: Situation) -> None:
     text = f"{marks[0]}{quoted}{marks[1]}"
     intent = read(form.format(text), situation)
-    assert (intent.kind, intent.options.given) == ("prompt", {})
+    assert (intent.kind, intent.options) == ("prompt", {})
     assert text in intent.prompt
 
 
@@ -158,7 +158,7 @@ CLOCKS = ("下午{}的车站", "比分{}的记分牌", "湖人 {} 勇士，海�
 @given(st.integers(0, 23), st.integers(0, 59), st.sampled_from(CLOCKS))
 def test_a_time_or_a_score_is_no_size(first: int, second: int, form: str) -> None:
     for pair in (f"{first}:{second:02}", f"{first}:{second}", f"{first}：{second}"):
-        assert read(form.format(pair)).options.given.get("size") is None
+        assert read(form.format(pair)).options.get("size") is None
 
 
 REPEATED = [

@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import sizes
 from bot.chat.parsing.history_filter import HistoryFilter, parse_history_filter
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.tokenizer import BARE, COMMANDS, fold, scan
+from bot.chat.parsing.tokenizer import BARE, COMMANDS, scan
 from bot.errors import UserError
 from bot.models import Command, ImagePrompt, ParsedMessage
-from bot.options import OPTIONS, Options, PartialOptions, resolve_options
+from bot.options import OPTIONS, Options, TypedOptions, resolve_options
+from bot.text import fold
 from tests.unit.card_samples import catalogue
 from tests.unit.test_intents import rows
 
@@ -28,7 +28,7 @@ def meaning(text: str, kind: str, what: str = "", values: str = "") -> ParsedMes
     if kind.startswith("error"):
         return UserError(sentence=f"misread.{what}", values=said, command=kind.partition(" ")[2] or None)
     typed: dict[str, Callable[[str], Any]] = {"count": int, "watermark": "yes".__eq__}
-    options = PartialOptions(**{name: typed.get(name, str)(value) for name, value in said.items()})
+    options = {name: typed.get(name, str)(value) for name, value in said.items()}
     if kind == "image":
         return ImagePrompt(prompt=text if what == "=" else what, options=options)
     return Command(name=kind, argument=what, options=options)
@@ -51,14 +51,14 @@ def test_every_name_of_an_option_works_with_every_sign() -> None:
     """In full width and capitals too; whatever counts as ``x`` or ``:`` in a size counts so in a message."""
     for sign, (name, option) in product(("/", "--", "／", "—", "——"), OPTIONS.items()):
         for word in option.words:
-            expected = ImagePrompt(prompt="猫", options=PartialOptions(**{name: VALUES[name]}))
+            expected = ImagePrompt(prompt="猫", options={name: VALUES[name]})
             for typed in (f"{word} {VALUES[name]}", f"{word.upper()}：{VALUES[name]}"):
                 assert parse(f"猫 {sign}{typed}") == expected
         for word, value in option.flags.items():
-            assert parse(f"猫 {sign}{word}") == ImagePrompt(prompt="猫", options=PartialOptions(**{name: value}))
-    for sign, plain in ((chr(code), chr(plain).lower()) for code, plain in sizes.PLAIN.items()):
-        if plain in "x:":
-            assert parse(f"猫 /size 16{sign}9") == ImagePrompt(prompt="猫", options=PartialOptions(size=f"16{plain}9"))
+            assert parse(f"猫 {sign}{word}") == ImagePrompt(prompt="猫", options={name: value})
+    for sign in "×✕✖╳ｘ∶︰﹕：":
+        plain = "x" if sign in "×✕✖╳ｘ" else ":"
+        assert parse(f"猫 /size 16{sign}9") == ImagePrompt(prompt="猫", options={"size": f"16{plain}9"})
     # The properties below are tried with every option that there is.
     assert {name for said in SPELLINGS.values() for name in said} == OPTIONS.keys()
 
@@ -91,7 +91,7 @@ STYLES = ("水墨", "ink", "3D渲染")
 
 
 def resolved(
-    typed: PartialOptions, *, defaults: Options | None = None, may_drop_watermark: bool = False
+    typed: TypedOptions, *, defaults: Options | None = None, may_drop_watermark: bool = False
 ) -> Options | UserError:
     defaults = defaults or Options()
     return resolve_options(typed, defaults=defaults, may_drop_watermark=may_drop_watermark, styles=STYLES)
@@ -104,29 +104,29 @@ ADAPTED = "768x1344 glm-image 960x1728, 1440x720 glm-image 1280x1280, 2048x2048 
 def test_defaults_apply_where_nothing_is_typed_and_sizes_follow_the_model() -> None:
     """A default size that the typed model does not make becomes its size of the nearest ratio."""
     defaults = Options(model="cogview-4", size="1344x768", quality="standard", style="ink", count=2)
-    assert resolved(PartialOptions(), defaults=defaults) == defaults
+    assert resolved({}, defaults=defaults) == defaults
     for model, typed, size in map(str.split, MADE.split(", ")):
-        assert resolved(PartialOptions(model=model, size=typed)) == Options(model=model, size=size)
+        assert resolved({"model": model, "size": typed}) == Options(model=model, size=size)
     for default, model, size in map(str.split, ADAPTED.split(", ")):
-        found = resolved(PartialOptions(model=model), defaults=Options(model="cogview-4", size=default))
+        found = resolved({"model": model}, defaults=Options(model="cogview-4", size=default))
         assert found == Options(model=model, size=size)
 
 
 def test_watermark_goes_only_if_it_may_and_style_has_its_own_spelling() -> None:
     """The watermark is dropped if that was typed or is the default and the account has signed for it."""
-    without, typed = Options(watermark=False), PartialOptions(watermark=False)
-    assert resolved(PartialOptions(), may_drop_watermark=True) == Options()
+    without, typed = Options(watermark=False), {"watermark": False}
+    assert resolved({}, may_drop_watermark=True) == Options()
     assert resolved(typed, may_drop_watermark=True) == without
-    assert resolved(PartialOptions(), defaults=without, may_drop_watermark=True) == without
-    assert resolved(PartialOptions(), defaults=without) == Options()
+    assert resolved({}, defaults=without, may_drop_watermark=True) == without
+    assert resolved({}, defaults=without) == Options()
     for style, name in {"水墨": "水墨", "INK": "ink", "3d渲染": "3D渲染", "": None}.items():
-        assert resolved(PartialOptions(style=style), defaults=Options(style="ink")) == Options(style=name)
+        assert resolved({"style": style}, defaults=Options(style="ink")) == Options(style=name)
 
 
 def test_wrong_size_lists_what_the_model_makes() -> None:
     numbers = {"minimum": "1024", "maximum": "2048", "multiple": "32", "pixels": "4,194,304"}
     for size in ("512x512", "很大", "16:10", "1568x1057", "1024", "99999x99999"):
-        error = resolved(PartialOptions(size=size))
+        error = resolved({"size": size})
         assert isinstance(error, UserError)
         assert numbers.items() | {("value", size), ("model", "glm-image")} <= error.values.items()
         assert error.values["allowed"].startswith("1280x1280, 1568x1056, ")
@@ -153,13 +153,13 @@ OFFERED = {
 
 def test_wrong_value_names_the_allowed_ones_and_offers_what_was_probably_meant() -> None:
     for typed, sentence, values in WRONG:
-        assert resolved(PartialOptions(**typed)) == UserError(sentence=f"misread.{sentence}", values=values)
+        assert resolved(typed) == UserError(sentence=f"misread.{sentence}", values=values)
         # The card names the styles itself, in the reader's language.
         said = catalogue().text(f"misread.{sentence}", "en", **{"styles": ", ".join(STYLES), **values})
         assert all(value in said for value in values.values())
     for text, offered in OFFERED.items():
         name, _, wrong = text.partition(" ")
-        error = resolved(PartialOptions(**{name: wrong}))
+        error = resolved({name: wrong})
         assert isinstance(error, UserError)
         assert error.offer == {"value": offered, "options": {name: offered} if offered else {}}
 
@@ -196,12 +196,12 @@ pairs = st.sampled_from(["“”", "「」", "『』", '""', "＂＂"])
 brackets = st.sampled_from(["()", "（）", "[]", "［］", "【】", "{}", "(）"])
 
 
-def said_by(spellings: list[str]) -> PartialOptions:
+def said_by(spellings: list[str]) -> TypedOptions:
     """What several options say together."""
     said: dict[str, object] = {}
     for spelling in spellings:
         said |= SPELLINGS[spelling]
-    return PartialOptions(**said)
+    return said
 
 
 @given(anything)

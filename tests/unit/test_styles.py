@@ -25,7 +25,7 @@ def test_a_dozen_styles_ship_and_every_name_can_be_typed() -> None:
         understood = parse(f"一只猫 /style {name} 坐在窗台上")
         assert isinstance(understood, ImagePrompt)
         assert understood.prompt == "一只猫 坐在窗台上"
-        assert understood.options.given["style"] in styles()
+        assert understood.options["style"] in styles()
         misplaced = parse(f"一只猫 /{name} 坐在窗台上", styles=styles())
         assert isinstance(misplaced, UserError)
         assert misplaced.values["suggestion"].removeprefix("/style ") in styles()

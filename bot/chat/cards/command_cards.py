@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from bot import sizes
@@ -12,6 +12,7 @@ from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card, CardContext, Element
 from bot.chat.cards.request_card import describe_cost, describe_wait, excerpt, typical_seconds
 from bot.chat.messages import Bilingual, join
+from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.errors import UserError
 from bot.models import (
     HistoryEntry,
@@ -44,8 +45,8 @@ def render_notice(ctx: CardContext, name: str, *, key: str = "text", **values: s
 
 def render_cancelled(ctx: CardContext, *, count: int, in_call: int, price: float, prompt: str) -> Card:
     """How many images were cancelled: ``in_call`` of them had been given to the platform, ``price`` yuan in all."""
-    values = {"count": str(count), "in_call": str(in_call), "price": f"{price:.2f}"}
-    return render_notice(ctx, "cancelled", key="in_call" if in_call else "text", prompt=prompt, **values)
+    values = {"count": str(count), "in_call": str(in_call), "price": f"{price:.2f}", "prompt": prompt}
+    return render_notice(ctx, "cancelled", key="in_call" if in_call else "text", **values)
 
 
 def render_moved(ctx: CardContext) -> Card:
@@ -72,9 +73,8 @@ def render_error(
         more.append(ctx.small("question.drawn"))
     elif offer:
         value = truncate(str(offer["value"]), _ERROR_VALUE_LENGTHS[-1])
-        label = ctx.say("button.use", value=value) if value else ctx.say("button.as_is")
-        words = join([label, ctx.price(price)], separator=" ")
-        more += el.row([el.button(words, kind="primary", a="confirm", r=request_id)])
+        words = join([ctx.say("button.use" if value else "button.as_is", value=value), ctx.price(price)], separator=" ")
+        more += el.row(ctx.button(words, kind="primary", a="confirm", r=request_id))
     # The parser knows every alias; a person reads one name per style, in their language.
     names = join((el.by_locale(style.name) for style in ctx.styles.all), separator=ctx.say("label.separator"))
     styles = {locale: truncate(text, 400) for locale, text in names.items()}
@@ -104,21 +104,17 @@ def render_question(
     The ``price`` is that of all ``count`` images, and the prompt is empty where it may not be shown. The ``result`` is
     ``drawn`` or ``declined`` once it is answered; ``style`` would be added to the words.
     """
-    shown = truncate(prompt, 400)
-    elements = [ctx.paragraph("question.text", prompt=shown) if shown.strip() else ctx.paragraph("question.text_plain")]
-    elements += [el.small(ctx.option("style", style))] if style else []
-    if result is not None:
-        elements.append(ctx.small(f"question.{result}"))
-    elif ctx.buttons:
-        amount = ctx.price(price)
-        draw = el.button(ctx.say("button.draw", price=amount), kind="primary", a="confirm", r=request_id)
-        if count > 1:
-            text = ctx.say("confirm.text", count=count, price=amount)
-            draw["confirm"] = {"title": el.label(ctx.say("confirm.title")), "text": el.label(text)}
-        decline = ctx.button("button.decline", a="decline", r=request_id)
-        elements += [ctx.small("question.free"), *el.row([draw, decline])]
-    else:
-        elements.append(ctx.small("question.type"))
+    shown, amount = truncate(prompt, 400), ctx.price(price)
+    draw = ctx.button(ctx.say("button.draw", price=amount), kind="primary", a="confirm", r=request_id)
+    if draw and count > 1:
+        text = ctx.say("confirm.text", count=count, price=amount)
+        draw["confirm"] = {"title": el.label(ctx.say("confirm.title")), "text": el.label(text)}
+    elements = [
+        ctx.paragraph("question.text" if shown.strip() else "question.text_plain", prompt=shown),
+        el.small(ctx.option("style", style)) if style else None,
+        ctx.small(f"question.{result or ('free' if draw else 'type')}"),
+        *([] if result else el.row(draw, ctx.button("button.decline", a="decline", r=request_id))),
+    ]
     return ctx.card("question.title", elements, color="grey" if result else None)
 
 
@@ -127,13 +123,9 @@ def render_duplicate(ctx: CardContext, *, request_id: str, price: float, result:
 
     The button draws another one, once, no matter who presses it or how often.
     """
-    elements = [ctx.paragraph("duplicate.text"), ctx.small("cost.none")]
-    if result is not None:
-        elements.append(ctx.small("question.drawn"))
-    elif ctx.buttons:
-        another = ctx.say("button.another", price=ctx.price(price))
-        elements += el.row([el.button(another, a="confirm", r=request_id)])
-    return ctx.card("duplicate.title", elements)
+    another = ctx.button(ctx.say("button.another", price=ctx.price(price)), a="confirm", r=request_id)
+    below = el.row(another) if result is None else [ctx.small("question.drawn")]
+    return ctx.card("duplicate.title", [ctx.paragraph("duplicate.text"), ctx.small("cost.none"), *below])
 
 
 def render_queue(ctx: CardContext, view: QueueView) -> Card:
@@ -158,30 +150,26 @@ def render_queue(ctx: CardContext, view: QueueView) -> Card:
 
 def _queue_entry(ctx: CardContext, entry: QueueEntry, *, private: bool) -> list[Element]:
     count = entry.running + entry.waiting
-    parts = [ctx.say("queue.mine", number=entry.number) if entry.mine else ctx.say("queue.someone")]
+    parts: list[Bilingual | None] = [ctx.say("queue.mine" if entry.mine else "queue.someone", number=entry.number)]
     if count > 1:
         parts.append(ctx.say("queue.count", count=count))
     if entry.running:
-        parts.append(ctx.say("queue.some_running", count=entry.running) if entry.waiting else ctx.say("queue.running"))
+        parts.append(ctx.say("queue.some_running" if entry.waiting else "queue.running", count=entry.running))
     if entry.ahead is not None:
-        parts.append(ctx.say("queue.ahead", ahead=entry.ahead) if entry.ahead else ctx.say("queue.next"))
+        parts.append(ctx.say("queue.ahead" if entry.ahead else "queue.next", ahead=entry.ahead))
     elif entry.waiting and not entry.running:
         parts.append(ctx.say("queue.waiting"))
-    if entry.wait_seconds is not None:
-        parts.append(describe_wait(ctx, entry.wait_seconds))
+    parts.append(describe_wait(ctx, entry.wait_seconds))
     if entry.mine:
-        price = f"{entry.price * count:.2f}"
-        parts.append(ctx.say("cost.planned", price=price) if entry.price else ctx.say("cost.free"))
+        parts.append(ctx.say("cost.planned" if entry.price else "cost.free", price=f"{entry.price * count:.2f}"))
     if not entry.here:
         parts.append(ctx.say("queue.away"))
     lines = [el.paragraph(join(parts))]
     prompt = truncate(entry.prompt, 100 if entry.mine else 40)
     if prompt.strip() and (entry.here or private):
         lines.append(el.small(prompt))
-    if entry.mine and entry.here and ctx.buttons:
-        cancel = ctx.button("button.cancel", a="cancel", r=entry.request_id) | {"size": "small"}
-        lines = [el.beside(cancel, lines, narrow_first=False)]
-    return lines
+    cancel = ctx.button("button.cancel", a="cancel", r=entry.request_id) if entry.mine and entry.here else None
+    return [el.beside({**cancel, "size": "small"}, lines, narrow_first=False)] if cancel else lines
 
 
 def render_settings(
@@ -223,8 +211,8 @@ def render_history(ctx: CardContext, view: HistoryView, *, request_id: str) -> C
     elements = [_history_entry(ctx, entry) for entry in view.entries[:_MAX_LISTED]]
     if not elements:
         elements = [ctx.paragraph("history.none" if view.filter else "history.empty", filter=searched)]
-    if view.more and ctx.buttons:
-        elements += el.row([ctx.button("button.older", a="older", r=request_id)])
+    if view.more:
+        elements += el.row(ctx.button("button.older", a="older", r=request_id))
     where = ctx.say("history.everywhere" if view.everywhere else "history.here")
     subtitle = join([where, f"“{searched}”" if view.filter else None])
     return ctx.card("history.title", elements, subtitle=subtitle if view.entries else None)
@@ -236,13 +224,9 @@ def _history_entry(ctx: CardContext, entry: HistoryEntry) -> Element:
     price = ctx.prices.get(entry.options.model)
     time = None if entry.accepted_at is None else ctx.time(entry.accepted_at)
     cost = None if price is None else describe_cost(ctx, price=price, billed=entry.calls_billed)
-    buttons = []
-    if ctx.buttons and entry.generation_id:
-        buttons.append(ctx.button("button.original_short", a="original", g=entry.generation_id))
-    if ctx.buttons:
-        buttons.append(ctx.button("button.again_short", a="again", r=entry.request_id))
     words = [el.paragraph(prompt)] if prompt.strip() else []
-    row = el.row([{**button, "size": "small"} for button in buttons])
+    original = ctx.button("button.original_short", a="original", g=entry.generation_id) if entry.generation_id else None
+    row = el.row(original, ctx.button("button.again_short", a="again", r=entry.request_id), small=True)
     return el.beside(thumbnail, [*words, el.small(join([time, cost])), *row], narrow_first=True)
 
 
@@ -289,7 +273,7 @@ def render_stats(ctx: CardContext, view: StatsView) -> Card:
         *_usage(ctx, "stats.chats", view.chats),
         el.paragraph(join([ctx.say("stats.outcomes"), *outcomes], separator="\n")) if outcomes else None,
         ctx.small("stats.calls", count=f"{view.feishu_calls:,}"),
-        *(el.row([ctx.button("button.export", a="export", m=view.month)]) if ctx.buttons and view.models else []),
+        *(el.row(ctx.button("button.export", a="export", m=view.month)) if view.models else []),
     ]
     return ctx.card("stats.title", elements, color="orange" if view.paused else None, month=view.month)
 
@@ -330,7 +314,7 @@ def _usage(ctx: CardContext, key: str, usage: Iterable[Usage]) -> Iterator[Eleme
             yield ctx.paragraph(key)
         used = ctx.paragraph("stats.used", images=f"{one.images:,}", yuan=f"{one.yuan:.2f}")
         who: Element = {"tag": "person", "user_id": one.open_id[:64], "size": "small", "show_name": True}
-        yield from el.row([who if one.open_id else ctx.paragraph("stats.group", id=one.chat_id[-6:]), used])
+        yield from el.row(who if one.open_id else ctx.paragraph("stats.group", id=one.chat_id[-6:]), used)
 
 
 # What explains the bot
@@ -343,7 +327,7 @@ def render_help(ctx: CardContext) -> Card:
         [ctx.say("help.intro")],
         [ctx.say("help.options"), *options],
         [ctx.say("help.quotes")],
-        [ctx.say("help.commands"), *(ctx.say(f"help.command.{name}") for name in ctx.commands)],
+        [ctx.say("help.commands"), *(ctx.say(f"help.command.{name}") for name in COMMAND_NAMES)],
         [ctx.say("help.words")],
     ]
     return ctx.card("help.title", (el.markdown(join(lines, separator="\n")) for lines in paragraphs))
@@ -354,21 +338,22 @@ def render_short_help(ctx: CardContext) -> Card:
     if not ctx.buttons:
         return render_help(ctx)
     texts = [el.markdown(ctx.say(key)) for key in ("help.intro", "help.short", "help.quotes")]
-    return ctx.card("help.title", [*texts, *el.row([ctx.button("button.commands", a="command", c="commands")])])
+    return ctx.card("help.title", [*texts, *el.row(ctx.button("button.commands", a="command", c="commands"))])
 
 
 def render_sizes(ctx: CardContext) -> Card:
-    models: dict[tuple[str, ...], list[str]] = {}
-    for model, recommended in sizes.RECOMMENDED.items():
-        models.setdefault(recommended, []).append(model)
     paragraphs = []
-    for recommended, names in models.items():
-        rule = sizes.rule(names[0])
+    for rule, models in groupby(sizes.MODELS, key=sizes.rule):
+        names = list(models)
         default = sizes.resolve_default(names[0], ctx.defaults.size)
         lines: list[Bilingual | str] = [
             " / ".join(names),
             ctx.say("sizes.default", size=default, ratio=sizes.ratio_name(default)),
-            *(ctx.say("sizes.size", size=one, ratio=sizes.ratio_name(one)) for one in recommended if one != default),
+            *(
+                ctx.say("sizes.size", size=one, ratio=sizes.ratio_name(one))
+                for one in rule.recommended
+                if one != default
+            ),
             ctx.say("sizes.rule", **{**asdict(rule), "pixels": f"{rule.max_pixels:,}"}),
         ]
         paragraphs.append(el.paragraph(join(lines, separator="\n")))
@@ -395,16 +380,12 @@ def render_styles(ctx: CardContext) -> Card:
         ctx.paragraph("styles.style", name=el.by_locale(style.name), words=el.by_locale(style.words))
         for style in ctx.styles.all
     ]
-    buttons = [
-        el.button(el.by_locale(style.name), a="style", s=style.name["en"]) | {"size": "small"}
-        for style in ctx.styles.all[:30]
-        if ctx.buttons
-    ]
+    buttons = [ctx.button(el.by_locale(style.name), a="style", s=style.name["en"]) for style in ctx.styles.all[:30]]
     while not el.fits([shown, buttons]):
         (shown if len(shown) > len(buttons) else buttons).pop()
     names = " · ".join(f"{style.name['zh']} {style.name['en']}" for style in ctx.styles.all[len(shown) :])
     more = el.paragraph(names[:800]) if names else None
-    return ctx.card("styles.title", [*shown, more, ctx.small("styles.choose"), *el.row(buttons)])
+    return ctx.card("styles.title", [*shown, more, ctx.small("styles.choose"), *el.row(*buttons, small=True)])
 
 
 def render_tips(ctx: CardContext) -> Card:
@@ -414,10 +395,9 @@ def render_tips(ctx: CardContext) -> Card:
 def render_welcome(ctx: CardContext) -> Card:
     """Who the bot is, and examples to press; without card actions they can be copied."""
     price = ctx.price(ctx.prices.get(ctx.defaults.model, 0.0))
-    examples = ctx.small("welcome.examples", price=price) if ctx.buttons else ctx.small("welcome.examples_plain")
+    examples = ctx.small("welcome.examples" if ctx.buttons else "welcome.examples_plain", price=price)
     elements = [ctx.paragraph("welcome.intro"), examples]
     for name in EXAMPLES:
         elements.append(ctx.paragraph(f"welcome.example.{name}.prompt"))
-        if ctx.buttons:
-            elements += el.row([ctx.button(f"welcome.example.{name}.title", a="example", e=name)])
+        elements += el.row(ctx.button(f"welcome.example.{name}.title", a="example", e=name))
     return ctx.card("welcome.title", [*elements, ctx.small("welcome.help")])

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bot.chat.messages import LOCALES, Bilingual, Messages, same_text
-from bot.chat.parsing.tokenizer import COMMAND_NAMES
 from bot.chat.styles import Styles
 from bot.models import Language
 from bot.options import OPTIONS, Options
@@ -66,7 +65,6 @@ class CardContext:
     buttons: bool = True  # whether the app receives card actions; links work without
     prices: Mapping[str, float] = field(default_factory=dict)  # yuan per image, by model
     defaults: Options = field(default_factory=Options)
-    commands: Sequence[str] = COMMAND_NAMES  # the commands that `/help` lists
     alerts_admins: bool = False  # whether admins are told of what only they can fix
 
     def say(self, key: str, **values: object) -> Bilingual:
@@ -78,8 +76,11 @@ class CardContext:
     def small(self, key: str, **values: object) -> Element:
         return small(self.say(key, **values))
 
-    def button(self, key: str, *, kind: str = "default", **value: str) -> Element:
-        return button(self.say(key), kind=kind, **value)
+    def button(self, words: Bilingual | str, *, kind: str = "default", **value: str) -> Element | None:
+        """A button with these words or the sentence of this key; ``None`` if the app receives no card actions."""
+        return (
+            button(self.say(words) if isinstance(words, str) else words, kind=kind, **value) if self.buttons else None
+        )
 
     def card(
         self,
@@ -113,11 +114,11 @@ class CardContext:
         shown = self.style_name(value) if option.is_style else value
         return self.say(f"{prefix}.{name}", **{name: shown, **option.display(value)})
 
-    def style_name(self, name: str, *, length: int = 40) -> Bilingual:
+    def style_name(self, name: str) -> Bilingual:
         """The name of a style in both languages; one that no longer exists stays as it was typed."""
         style = self.styles.find(name)
-        names = same_text(name) if style is None else by_locale(style.name)
-        return {locale: truncate(text, length) for locale, text in names.items()}
+        names = by_locale(style.name) if style else same_text(name)
+        return {locale: truncate(text, 40) for locale, text in names.items()}
 
     def alt(self, prompt: str) -> Bilingual:
         """The alternative text of an image: its prompt, already cut, if that says anything."""
@@ -201,9 +202,10 @@ def select(words: Bilingual, *, choices: Iterable[str], **value: str) -> Element
     return {"tag": "select_static", "placeholder": label(words), "options": options, "behaviors": behaviors}
 
 
-def row(elements: Sequence[Element]) -> list[Element]:
-    """The elements side by side, wrapped on a narrow screen; nothing if there are none."""
-    columns = [_column([element], align="center", width="auto") for element in elements]
+def row(*elements: Element | None, small: bool = False) -> list[Element]:
+    """The elements that there are side by side, wrapped on a narrow screen; nothing if there are none."""
+    shown = [{**one, "size": "small"} if small and one["tag"] == "button" else one for one in elements if one]
+    columns = [_column([element], align="center", width="auto") for element in shown]
     line = {"tag": "column_set", "flex_mode": "flow", "horizontal_spacing": "small", "columns": columns}
     return [line] if columns else []
 
@@ -218,19 +220,20 @@ def _column(elements: Sequence[Element], *, align: str, **width: str | int) -> E
     return {"tag": "column", **width, "vertical_align": align, "elements": list(elements)}
 
 
-def controls(elements: Sequence[Element]) -> list[Element]:
+def controls(elements: Iterable[Element | None]) -> list[Element]:
     """Controls side by side: three at most, and a menu for the rest, which must be buttons that call back.
 
     A choice in a menu calls back with the ids of its buttons, and the action as the choice.
     https://open.feishu.cn/document/feishu-cards/card-json-v2-components/interactive-components/overflow
     """
-    shown, rest = list(elements[:_MAX_CONTROLS]), elements[_MAX_CONTROLS:]
+    every = [one for one in elements if one]
+    shown, rest = every[:_MAX_CONTROLS], every[_MAX_CONTROLS:]
     if rest:
         values = [one["behaviors"][0]["value"] for one in rest]
         options = [{"text": one["text"], "value": value["a"]} for one, value in zip(rest, values, strict=True)]
         ids = {name: text for value in values for name, text in value.items() if name != "a"}
         shown.append({"tag": "overflow", "options": options, "behaviors": [_callback(ids)]})
-    return row(shown)
+    return row(*shown)
 
 
 def content(card: Card) -> str:

@@ -48,8 +48,10 @@ def typical_seconds(model: str) -> str:
     return "20–50" if model == sizes.DEFAULT_MODEL else "5–20"
 
 
-def describe_wait(ctx: CardContext, seconds: float) -> Bilingual:
+def describe_wait(ctx: CardContext, seconds: float | None) -> Bilingual | None:
     """An estimated wait: under 1, 3 or 10 minutes, or more; a card is patched when that changes and not before."""
+    if seconds is None:
+        return None
     bound = next((bound for bound in _WAIT_MINUTES if seconds < bound * 60), None)
     return ctx.say("wait.under", minutes=bound) if bound else ctx.say("wait.over", minutes=_WAIT_MINUTES[-1])
 
@@ -134,7 +136,7 @@ def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
     for number, image in enumerate(view.images if len(view.images) > 1 else (), 1):
         if image.state is State.DONE:
             about = el.small(join([_numbered(ctx, [number]), _seconds(ctx, image, "label.seconds_short")]))
-            yield from el.row([about, *({**one, "size": "small"} for one in _image_buttons(ctx, image))])
+            yield from el.row(about, *_image_buttons(ctx, image), small=True)
 
 
 def _warnings(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
@@ -151,34 +153,33 @@ def _statuses(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
     alike: dict[str, tuple[Bilingual, list[int]]] = {}
     first = next((image for image in view.images if image.state is State.WAITING), None)
     for number, image in enumerate(view.images, 1):
-        if status := _position(ctx, view) if image is first else _status(ctx, view, image):
+        if status := _status(ctx, view, image, is_first=image is first):
             alike.setdefault(status["zh_cn"], (status, []))[1].append(number)
     for status, numbers in alike.values():
         yield _about(ctx, view, numbers, status)
 
 
-def _status(ctx: CardContext, view: RequestView, image: GenerationView) -> Bilingual | None:
+def _status(ctx: CardContext, view: RequestView, image: GenerationView, *, is_first: bool) -> Bilingual | None:
+    wait = None
     match image.state:
+        case State.WAITING if is_first and view.backing_off:
+            key = "wait.backing_off"
+        case State.WAITING if is_first:
+            key = "wait.line" if view.ahead is None else "wait.ahead" if view.ahead else "wait.next"
+            wait = describe_wait(ctx, view.wait_seconds)
         case State.WAITING:
-            return ctx.say("wait.line")
+            key = "wait.line"
         case State.GENERATING:
-            return ctx.say("wait.generating", seconds=typical_seconds(view.options.model))
+            key = "wait.generating"
         case State.MADE:
-            return ctx.say("wait.fetching")
+            key = "wait.fetching"
         case State.CANCELLED if image.kept:
-            return ctx.say("cancelled.kept")
+            key = "cancelled.kept"
         case State.CANCELLED:
-            return ctx.say("cancelled.in_call" if image.calls_billed else "cancelled.waiting")
+            key = "cancelled.in_call" if image.calls_billed else "cancelled.waiting"
         case _:
             return None
-
-
-def _position(ctx: CardContext, view: RequestView) -> Bilingual:
-    if view.backing_off:
-        return ctx.say("wait.backing_off")
-    key = "wait.line" if view.ahead is None else "wait.ahead" if view.ahead else "wait.next"
-    wait = None if view.wait_seconds is None else describe_wait(ctx, view.wait_seconds)
-    return join([ctx.say(key, ahead=view.ahead), wait])
+    return join([ctx.say(key, ahead=view.ahead, seconds=typical_seconds(view.options.model)), wait])
 
 
 def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
@@ -228,7 +229,7 @@ def _seconds(ctx: CardContext, image: GenerationView, key: str) -> Bilingual | N
     return ctx.say(key, seconds=max(1, round(image.seconds or 0))) if is_known else None
 
 
-def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
+def _controls(ctx: CardContext, view: RequestView) -> Sequence[Element | None]:
     single = _image_buttons(ctx, view.images[0]) if len(view.images) == 1 else []
     if not ctx.buttons or view.recalled:
         return single
@@ -237,15 +238,14 @@ def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
     if stage in _UNFINISHED:
         return [ctx.button("button.cancel", a="cancel", r=request_id), *retype]
     edit = ctx.button("button.edit", a="edit", r=request_id)
-    first: list[Element] = []
+    first: list[Element | None] = []
     if any(image.kept for image in view.images):
         first.append(ctx.button("button.deliver", kind="primary", a="deliver", r=request_id))
-    if any(_is_resumable(image) for image in view.images):
+    if any(image.resumable and _cause(image) not in _BY_REQUEST for image in view.images):
         # What was paid for is downloaded again, and never paid for again.
         first.append(ctx.button("button.resume", kind="primary", a="resume", r=request_id))
     if stage == "failed":
-        failures = {image.failure.sentence.removesuffix(PLAIN) for image in view.images if image.failure}
-        if not first and not failures & {*_BY_REQUEST, _UNTIL_FIXED}:
+        if not first and not {_cause(image) for image in view.images} & {*_BY_REQUEST, _UNTIL_FIXED}:
             first.append(ctx.button("button.retry", kind="primary", a="again", r=request_id))
         return [*first, edit, *single, *retype]
     again = ctx.button("button.again", kind="default" if first else "primary", a="again", r=request_id)
@@ -257,12 +257,13 @@ def _controls(ctx: CardContext, view: RequestView) -> list[Element]:
 
 
 def _image_buttons(ctx: CardContext, image: GenerationView) -> list[Element]:
-    buttons = []
-    if ctx.buttons and image.state is State.DONE:
-        buttons.append(ctx.button("button.original", a="original", g=image.generation_id))
-    if url := _link(image):
-        buttons.append(el.link(ctx.say("button.link"), url=url))
-    return buttons
+    original = ctx.button("button.original", a="original", g=image.generation_id) if image.state is State.DONE else None
+    url = _link(image)
+    return [one for one in (original, el.link(ctx.say("button.link"), url=url) if url else None) if one]
+
+
+def _cause(image: GenerationView) -> str:
+    return (image.failure or _UNKNOWN).sentence.removesuffix(PLAIN)
 
 
 def _link(image: GenerationView) -> str | None:
@@ -297,9 +298,8 @@ def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
             yield el.small(text) if is_small else el.paragraph(text)
         if len(view.images) > 1:
             links = {number: _link(image) for number, image in group.items()}
-            yield from el.row(
-                [el.link(ctx.say("button.link_number", number=number), url=url) for number, url in links.items() if url]
-            )
+            numbered = ((ctx.say("button.link_number", number=number), url) for number, url in links.items() if url)
+            yield from el.row(*(el.link(words, url=url) for words, url in numbered))
 
 
 def _describe_failure(
@@ -351,12 +351,6 @@ def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
     *others, last = known
     listed = join(others, separator=ctx.say("label.separator"))
     return join([listed, last], separator=ctx.say("role.last_separator")) if others else last
-
-
-def _is_resumable(image: GenerationView) -> bool:
-    """Whether an image that was paid for may arrive when it is downloaded and uploaded again."""
-    failure = image.failure or _UNKNOWN
-    return image.resumable and failure.sentence.removesuffix(PLAIN) not in _BY_REQUEST
 
 
 # Tips: one for a prompt that is vague, contradictory, crowded or long, after the GLM-Image skill's advice. One that is

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from bot.models import (
@@ -24,9 +25,7 @@ from bot.models import (
     MessageRecall,
     Onboarding,
     ParsedMessage,
-    fields_of,
 )
-from bot.options import PartialOptions
 from bot.text import says_something, storable, visible
 
 IncomingEvent = Message | MessageRecall | Onboarding | CardAction | Ignored
@@ -80,24 +79,18 @@ def mask(name: str, numbers: dict[str, int]) -> str:
 
 
 def unmask(text: str, names: Sequence[str]) -> str:
-
-    def name(found: re.Match[str]) -> str:
-        number = ord(found[1]) - ord(_FIRST) if found[1] else -1
-        return names[number] if 0 <= number < len(names) else ""
-
-    return _MASKED.sub(name, text)
+    by_number = {chr(ord(_FIRST) + number): name for number, name in enumerate(names)}
+    return _MASKED.sub(lambda found: by_number.get(found[1], ""), text)
 
 
 def unmask_parsed(parsed: ParsedMessage, names: Sequence[str]) -> ParsedMessage:
 
     def each(value: Any) -> Any:
-        if isinstance(value, PartialOptions):
-            return PartialOptions(**each(value.given))
         if isinstance(value, Mapping):
             return {name: each(one) for name, one in value.items()}
         return unmask(value, names) if isinstance(value, str) else value
 
-    return replace(parsed, **{name: each(value) for name, value in fields_of(parsed).items()})
+    return replace(parsed, **{name: each(value) for name, value in vars(parsed).items()})
 
 
 class _MissingError(LookupError):
@@ -144,21 +137,15 @@ def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
     )
 
 
-def _onboarding(
-    kind: Literal["entered", "added", "menu"], *person: str, chat: str | None = "chat_id"
-) -> Callable[[Event, str | None], IncomingEvent]:
-    """A parser of events that name a person at this path, and all but the menu's a chat."""
-
-    def parser(event: Event, _: str | None) -> IncomingEvent:
-        return Onboarding(
-            kind=kind,
-            event_id=event.event_id,
-            chat_id=_id(event.body, chat) if chat else None,
-            person=_id(event.body, *person, "open_id"),
-            first=kind != "entered" or not _text(event.body, "last_message_id"),
-        )
-
-    return parser
+def _onboarding(event: Event, _: str | None, *, kind: Literal["entered", "added", "menu"]) -> IncomingEvent:
+    person = ("operator", "operator_id") if kind == "menu" else ("operator_id",)
+    return Onboarding(
+        kind=kind,
+        event_id=event.event_id,
+        chat_id=_id(event.body, "chat_id") if kind != "menu" else None,
+        person=_id(event.body, *person, "open_id"),
+        first=kind != "entered" or not _text(event.body, "last_message_id"),
+    )
 
 
 def _card_action(event: Event, _: str | None) -> IncomingEvent:
@@ -186,9 +173,9 @@ def _card_action(event: Event, _: str | None) -> IncomingEvent:
 _PARSERS: Mapping[str, Callable[[Event, str | None], IncomingEvent]] = {
     "im.message.receive_v1": _message,
     "im.message.recalled_v1": lambda event, _: MessageRecall(message_id=_id(event.body, "message_id")),
-    "im.chat.access_event.bot_p2p_chat_entered_v1": _onboarding("entered", "operator_id"),
-    "im.chat.member.bot.added_v1": _onboarding("added", "operator_id"),
-    "application.bot.menu_v6": _onboarding("menu", "operator", "operator_id", chat=None),
+    "im.chat.access_event.bot_p2p_chat_entered_v1": partial(_onboarding, kind="entered"),
+    "im.chat.member.bot.added_v1": partial(_onboarding, kind="added"),
+    "application.bot.menu_v6": partial(_onboarding, kind="menu"),
     "card.action.trigger": _card_action,
 }
 EVENT_TYPES = frozenset(_PARSERS)

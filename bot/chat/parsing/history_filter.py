@@ -7,7 +7,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bot.chat.parsing.tokenizer import fold
+from bot.text import fold
 
 _DAYS_AGO = {
     **dict.fromkeys(("今天", "今日", "today"), 0),
@@ -65,28 +65,26 @@ def parse_history_filter(text: str, *, today: date) -> HistoryFilter:
 
 def _days(match: re.Match[str], today: date) -> tuple[date, date] | None:
     monday = today - timedelta(days=today.weekday())
-    if match["ago"]:
-        day = today - timedelta(days=_DAYS_AGO[match["ago"]])
-    elif match["day"] or match["english"]:
-        weekday = _WEEKDAYS[match["day"] or match["english"][:3]]
-        day = today - timedelta(days=(today.weekday() - weekday) % 7)
-        if match["last"]:
-            day = monday + timedelta(days=weekday - 7)
-        elif match["english_last"] and day == today:
-            day -= timedelta(days=7)
-    elif match["week"]:
+    if match["week"]:
         first = monday - timedelta(days=7 if match["week"].startswith(("上", "last")) else 0)
         return first, first + timedelta(days=6)
-    elif match["month"]:
+    if match["month"]:
         first = today.replace(day=1)
         return _month(first - timedelta(days=1) if match["month"].startswith(("上", "last")) else first)
-    elif match["only_month"]:
+    if match["only_month"]:
         month = int(match["only_month"])
         return _month(date(today.year - (month > today.month), month, 1)) if 1 <= month <= 12 else None  # noqa: PLR2004
+    if match["ago"]:
+        day: date | None = today - timedelta(days=_DAYS_AGO[match["ago"]])
+    elif weekday := match["day"] or match["english"]:
+        number = _WEEKDAYS[weekday[:3]]
+        # "last" before an English day is the one before today, "上" one of the last week.
+        end = today - timedelta(days=1) if match["english_last"] else today
+        day = end - timedelta(days=(end.weekday() - number) % 7)
+        day = monday + timedelta(days=number - 7) if match["last"] else day
     else:
-        exact = _exact_day(match, today)
-        return (exact, exact) if exact else None
-    return day, day
+        day = _exact_day(match, today)
+    return (day, day) if day else None
 
 
 def _month(day: date) -> tuple[date, date]:

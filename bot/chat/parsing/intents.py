@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bot import sizes
 from bot.chat.parsing.parser import parse
 from bot.chat.parsing.tokenizer import COMMANDS as COMMAND_WORDS
-from bot.chat.parsing.tokenizer import QUOTED, Span, fold, scan, unquoted
+from bot.chat.parsing.tokenizer import QUOTED, Span, scan, unquoted
 from bot.chat.parsing.wording import (
     COMMANDS,
     EMOJIS,
@@ -34,8 +34,8 @@ from bot.chat.parsing.wording import (
 )
 from bot.errors import UserError
 from bot.models import Command
-from bot.options import HAN, OPTIONS, PartialOptions, infer_option
-from bot.text import says_something
+from bot.options import HAN, OPTIONS, TypedOptions, infer_option
+from bot.text import fold, says_something
 
 Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rejected"]
 
@@ -72,7 +72,7 @@ class Intent:
 
     kind: Kind
     prompt: str = ""
-    options: PartialOptions = field(default_factory=PartialOptions)
+    options: TypedOptions = field(default_factory=dict)
     outcome: Command | UserError | None = None
     spans: tuple[Span, ...] = ()
 
@@ -132,8 +132,8 @@ def _explicit_command(text: str, key: str, command: Command, rules: Rules, situa
         return _ask(text)
     if command.name == "help" and rules["commands.welcome"].fullmatch(key[:_LONGEST_PHRASE]):
         return _command("welcome")
-    if size := command.options.given.get("size"):
-        command = replace(command, options=command.options | PartialOptions(size=sizes.WORDS.get(size, size)))
+    if size := command.options.get("size"):
+        command = replace(command, options={**command.options, "size": sizes.WORDS.get(size, size)})
     is_again = command.name == "again" and (situation.result or signed)
     return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
 
@@ -169,7 +169,7 @@ def _signed(rules: Rules, situation: Situation, wording: Wording) -> Intent:
     is_thanks = is_empty or _consists_of(wording.key, rules.entries["thanks.phrases"])
     if wording.prompt and (is_request or not is_thanks):
         return _intent("prompt", wording)
-    if wording.options == PartialOptions():
+    if not wording.options:
         return _command("help")
     if situation.result:
         return Intent(kind="again", options=wording.options, spans=wording.spans)
@@ -190,7 +190,7 @@ def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Inte
     asks = short and any(rules["questions.asks"].search(words) for words in (said, normalize(asked)))
     topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(said)), None) if asks else None
     says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and asked == prompt
-    if topic or (wording.request and says_nothing and wording.options == PartialOptions()):
+    if topic or (wording.request and says_nothing and not wording.options):
         return _command(topic or "help")
     unsure = asks or re.search("[?？]", _LINK.sub("", spoken)) is not None
     request = next((text[span.start :] for span in wording.spans if span.name == "lead_in"), "")
@@ -221,7 +221,7 @@ def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> In
     if follow_up := _follow_up(text, rules):
         if situation.result:
             return follow_up
-        return _command("again") if follow_up.options == PartialOptions() else _ask(text)
+        return _ask(text) if follow_up.options else _command("again")
     return _command(command, text.strip() if command == "history" else "") if command else None
 
 
@@ -279,7 +279,7 @@ def _follow_up(text: str, rules: Rules) -> Intent | None:
             options[span.name] = span.value
     if _without(normalize(mask(text, spans)), rules["follow_up.filler"]) or not (again or options):
         return None
-    return Intent(kind="again", options=PartialOptions(**options), spans=tuple(sorted(spans)))
+    return Intent(kind="again", options=options, spans=tuple(sorted(spans)))
 
 
 def _without(key: str, words: re.Pattern[str]) -> str:

@@ -16,15 +16,14 @@ from bot.chat.parsing.tokenizer import (
     SIGN,
     WORD,
     Token,
-    fold,
     name_in,
     remove_spans,
     scan,
 )
 from bot.errors import UserError
 from bot.models import Command, ImagePrompt, ParsedMessage
-from bot.options import NAMES, NUMERALS, OPTIONS, Context, PartialOptions, infer_option, quote, wrong_value
-from bot.text import bare, says_something
+from bot.options import NAMES, NUMERALS, OPTIONS, Context, TypedOptions, infer_option, quote, wrong_value
+from bot.text import bare, fold, says_something
 
 # What separates a mention from the text; a face such as ":)" is part of it.
 _OPENING = re.compile(r"^(?:[\s,，：]|:(?![-()]))+")
@@ -139,7 +138,7 @@ def _offer(
         put_right = f"{text[: wrong.start]}{suggestion} {text[wrong.end :].lstrip()}"
         parsed, _ = _prompt(put_right, list(scan(fold(put_right))), styles)
         if isinstance(parsed, ImagePrompt):
-            return {"prompt": parsed.prompt, "options": parsed.options.given, "value": suggestion}
+            return {"prompt": parsed.prompt, "options": parsed.options, "value": suggestion}
     valid = {
         token.name: token
         for token in tokens
@@ -147,8 +146,8 @@ def _offer(
     }
     gone = [token for token in tokens if token.role in ("option", "command", "leading")]
     typed = _collect_options(text, valid.values())
-    given = {} if isinstance(typed, UserError) else typed.given
-    return {"prompt": remove_spans(text, gone), "options": given, "value": ""}
+    options = {} if isinstance(typed, UserError) else typed
+    return {"prompt": remove_spans(text, gone), "options": options, "value": ""}
 
 
 def _is_no_number(token: Token) -> bool:
@@ -186,7 +185,7 @@ def _suggest(word: str, styles: Collection[str]) -> str | None:
     return f"/{near[0]}" if near else None
 
 
-def _collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | UserError:
+def _collect_options(text: str, tokens: Iterable[Token]) -> TypedOptions | UserError:
     """What the options of a text say together, or what is wrong; one may be repeated with the same value."""
     found: dict[str, Token] = {}
     for token in tokens:
@@ -201,9 +200,7 @@ def _collect_options(text: str, tokens: Iterable[Token]) -> PartialOptions | Use
         if earlier.value != token.value:
             first, second = (quote(text[one.start : one.end]) for one in (earlier, token))
             return UserError(sentence="misread.twice", values={"first": first, "second": second})
-    return PartialOptions(
-        **{name: "" if one.value in OPTIONS[name].off_words else one.value for name, one in found.items()}
-    )
+    return {name: "" if one.value in OPTIONS[name].off_words else one.value for name, one in found.items()}
 
 
 def _bare_command(text: str) -> Command | UserError | None:
@@ -280,9 +277,9 @@ def _with_options(name: str, rest: str, *, strict: bool) -> Command | UserError 
     if isinstance(typed, UserError):
         return typed
     if name != "again":
-        return Command(name="set" if typed.given else "settings", argument="chat" * for_chat, options=typed)
+        return Command(name="set" if typed else "settings", argument="chat" * for_chat, options=typed)
     if for_chat:
         return rest
     # Again is a single image, whatever the first message asked for.
     count = (NUMERALS.get(times[1]) or int(times[1])) if times and times[1] else 1
-    return Command(name="again", options=typed if count == 1 else typed | PartialOptions(count=count))
+    return Command(name="again", options=typed if count == 1 else {**typed, "count": count})

@@ -24,7 +24,6 @@ from functools import reduce
 from itertools import pairwise
 from typing import Literal
 
-from bot import sizes
 from bot.options import HAN, NAMES, OPTIONS, infer_option, read_value, read_word
 
 _COMMAND_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -80,24 +79,6 @@ _SWITCH = re.compile(
     rf"(?P<value>(?:on|off|true|false|yes|no)(?![a-z0-9_]|-[a-z0-9])|(?:开启|关闭|[是否开关])(?!{HAN}))"
 )
 _LATIN_WORD = re.compile(r"[ \t]+[a-z0-9]")
-
-# Other full-width signs stay: a comma or a bracket ends a link or a value unchanged.
-_FULL_WIDTH = range(0xFF01, 0xFF5F)
-_PLAIN = {
-    **{
-        code: ord(chr(plain).lower())
-        for code, plain in sizes.PLAIN.items()
-        if code not in _FULL_WIDTH or chr(code).isalnum() or chr(code) in "／：－＝＊＂＿．"
-    },
-    **{code: code + 0x20 for code in range(ord("A"), ord("Z") + 1)},
-    **dict.fromkeys(map(ord, "–―"), ord("—")),
-    **dict.fromkeys(map(ord, "\u3000\u00a0"), ord(" ")),
-}
-
-
-def fold(text: str) -> str:
-    """The text for matching: full-width and input-method forms as ASCII, in lower case, at the same length."""
-    return text.translate(_PLAIN)
 
 
 def unquoted(prompt: str) -> str:

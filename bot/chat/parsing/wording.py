@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from bot import sizes
-from bot.chat.parsing.tokenizer import QUOTED, Span, fold, remove_spans
+from bot.chat.parsing.tokenizer import QUOTED, Span, remove_spans
 from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import SettingsError
-from bot.options import HAN, NUMERALS, OPTIONS, PartialOptions
-from bot.text import EMOJI
+from bot.options import HAN, NUMERALS, OPTIONS, TypedOptions
+from bot.text import EMOJI, fold
 
 COMMANDS = (
     *("welcome", "help", "models", "sizes", "styles", "tips"),
@@ -148,7 +148,7 @@ class Wording:
     """A text taken apart; the prompt and the spans are the whole text, apart from separators."""
 
     prompt: str
-    options: PartialOptions
+    options: TypedOptions
     spans: tuple[Span, ...]
     request: Literal["strong", "weak"] | None  # how clearly the words at the beginning ask for an image
     key: str  # the prompt as it is compared
@@ -204,8 +204,7 @@ def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Span] = 
     taken.sort()
     # What stood between the lead-in and the prompt goes; an exclamation mark may begin markup that is to be drawn.
     prompt = remove_spans(text, taken).lstrip(SEPARATORS.replace("!", ""))
-    options = PartialOptions(**values)
-    return Wording(prompt=prompt, options=options, spans=tuple(taken), request=request, key=normalize(prompt))
+    return Wording(prompt=prompt, options=values, spans=tuple(taken), request=request, key=normalize(prompt))
 
 
 def _take_request(
