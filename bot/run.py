@@ -30,13 +30,6 @@ log = logs.get_logger(__name__)
 
 ROTATED = ("ZHIPU_API_KEY", "FEISHU_APP_SECRET")  # the variables that are read again at SIGHUP
 
-_SHARED_DATABASE = "DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"
-_WORKER_DATABASE = "DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"
-_CONNECTION_FIX = (
-    "compare them with the app's page, Credentials & Basic Info, and choose the persistent connection in "
-    "Events & Callbacks"
-)
-
 
 def run(name: str, stopped: StopEvent, *, work: bool = True, greet: str = "") -> None:
     """Runs a command until ``stopped``; without ``work``, ``serve`` and ``connect`` only receive events.
@@ -68,7 +61,8 @@ def run(name: str, stopped: StopEvent, *, work: bool = True, greet: str = "") ->
         raise
     except FeishuError as error:
         refusal = f"Feishu refuses the long connection ({error}, code {error.code})"
-        line = f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {_CONNECTION_FIX}"
+        fix = "compare them with the app's page, Credentials & Basic Info, and choose the persistent connection in "
+        line = f"FEISHU_APP_ID, FEISHU_APP_SECRET, FEISHU_DOMAIN: {refusal}; {fix}Events & Callbacks"
         raise SettingsError([line]) from error
 
 
@@ -135,8 +129,11 @@ def _load(name: str, *, work: bool) -> Settings:
     """The settings of a process that runs; they must fit the command."""
     settings, webhook = load(check_folder=text_errors), name == "serve"
     require_settings(settings, webhook=webhook)
-    if read_url(settings.url).get_backend_name() == "sqlite" and (name == "worker" or not work):
-        raise SettingsError([_WORKER_DATABASE if work else _SHARED_DATABASE])
+    if read_url(settings.url).get_backend_name() == "sqlite":
+        if name == "worker":
+            raise SettingsError(["DATABASE_URL: worker needs a PostgreSQL; on SQLite, serve does the work itself"])
+        if not work:
+            raise SettingsError(["DATABASE_URL: --no-worker needs a PostgreSQL that the workers share"])
     _make_data_folder(settings.data_dir)
     logs.configure(settings.log.level, form=settings.log.format, secrets=settings.secrets)
     if not settings.api_key.get_secret_value():

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from bot.errors import DatabaseUnavailable, EventRejected
 from bot.logs import LogRateLimit, bind_ids, get_logger
 from bot.models import Event
-from bot.web.verification import UrlVerification, Verifier, parse_json, validate_event
+from bot.web.verification import Verifier, parse_json, validate_event
 
 log = get_logger(__name__)
 
@@ -29,20 +29,20 @@ Handler = Callable[[Event], Mapping[str, object]]
 """Stores an event durably and returns the JSON of the answer: ``{}``, or a toast for a card action. It has less than
 three seconds, after which the platform sends the event again, as it does when ``DatabaseUnavailable`` is raised."""
 
-OnAnswer = Callable[[str, str, float], None]
-"""Called with the kind of an event (``unknown`` if it was rejected), the outcome (``accepted``, ``challenge``,
-``expired``, ``unavailable``, or ``rejected_`` and the status) and the seconds that the answer took."""
-
 _ERRORS = {400: "bad_request", 401: "unauthorized", 413: "too_large"}
 
 
 @dataclass(kw_only=True)
 class EventEndpoint:
-    """Answers events, in any thread; ``clock`` is the platform's time in seconds since 1970."""
+    """Answers events, in any thread; ``clock`` is the platform's time in seconds since 1970.
+
+    ``on_answer`` is called with the kind of an event (``unknown`` if it was rejected), the outcome (``accepted``,
+    ``challenge``, ``expired``, ``unavailable``, or ``rejected_`` and the status) and the seconds that the answer took.
+    """
 
     handle: Handler
     clock: Callable[[], float] = time.time
-    on_answer: OnAnswer = lambda *_: None
+    on_answer: Callable[[str, str, float], None] = lambda *_: None
     limit: LogRateLimit = field(default_factory=LogRateLimit)
 
     def webhook(self, verifier: Verifier) -> Blueprint:
@@ -64,22 +64,22 @@ class EventEndpoint:
         body, status = self.answer(lambda: validate_event(parse_json(payload), app_id=app_id))
         return body if status < HTTPStatus.BAD_REQUEST else None
 
-    def answer(self, verify: Callable[[], Event | UrlVerification]) -> tuple[Mapping[str, object], int]:
+    def answer(self, verify: Callable[[], Event | str]) -> tuple[Mapping[str, object], int]:
         """The JSON and the HTTP status that answer what ``verify`` returns, or the ``EventRejected`` that it raises."""
         started = time.monotonic()
         kind, outcome, body, status = self._answer(verify)
         self.on_answer(kind, outcome, time.monotonic() - started)
         return body, status
 
-    def _answer(self, verify: Callable[[], Event | UrlVerification]) -> tuple[str, str, Mapping[str, object], int]:
+    def _answer(self, verify: Callable[[], Event | str]) -> tuple[str, str, Mapping[str, object], int]:
         try:
             event = verify()
         except EventRejected as error:
             if (suppressed := self.limit.take()) is not None:
                 log.warning("event rejected", status=error.status, reason=error.reason, suppressed=suppressed)
             return "unknown", f"rejected_{error.status}", {"error": _ERRORS[error.status]}, error.status
-        if isinstance(event, UrlVerification):
-            return "url_verification", "challenge", {"challenge": event.challenge}, HTTPStatus.OK
+        if isinstance(event, str):
+            return "url_verification", "challenge", {"challenge": event}, HTTPStatus.OK
         kind, age = event.event_type, self.clock() - event.created_at
         with bind_ids(**event.ids):
             if age > MAX_AGE:

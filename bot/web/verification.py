@@ -27,11 +27,6 @@ _MAX_DEPTH = 64
 _MAX_IDENTIFIER, _MAX_TIMESTAMP = 128, 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlVerification:
-    challenge: str  # which the answer to the console repeats
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verifier:
     """Verifies and opens the requests of one app's platform.
@@ -49,8 +44,11 @@ class Verifier:
         if not self.encrypt_key and not self.verification_token:
             raise ValueError("an Encrypt Key or a Verification Token is needed")
 
-    def verify(self, body: bytes, headers: Headers | Mapping[str, str]) -> Event | UrlVerification:
-        """Opens one request; ``EventRejected`` 413 too large, 401 not the platform's or this app's, 400 no event."""
+    def verify(self, body: bytes, headers: Headers | Mapping[str, str]) -> Event | str:
+        """The event of a request, or the console's challenge, which the answer repeats.
+
+        Raises ``EventRejected``: 413 too large, 401 not the platform's or this app's, 400 no event.
+        """
         if len(body) > MAX_BODY:
             raise EventRejected(_TOO_LARGE, "too large")
         if not self.encrypt_key:
@@ -82,7 +80,7 @@ class Verifier:
         # The JSON shows where it ends, so the padding is never inspected: there is no padding oracle.
         return parse_json(plain, padded=True)
 
-    def _verify_unsigned(self, body: bytes) -> UrlVerification:
+    def _verify_unsigned(self, body: bytes) -> str:
         """Accepts an encrypted challenge; everything else gets the same answer, and only the log says why."""
         reason = "not signed"
         if len(body) <= _MAX_CHALLENGE:
@@ -97,13 +95,13 @@ class Verifier:
                 reason = f"not signed; if it is the console's challenge: {why}"
         raise EventRejected(_UNAUTHORIZED, reason)
 
-    def _challenge(self, content: Mapping[str, Any]) -> UrlVerification:
+    def _challenge(self, content: Mapping[str, Any]) -> str:
         _check_token(content.get("token"), self.verification_token)
         value = content.get("challenge")
         # Plain characters only: blocks of other ciphertexts, spliced into a challenge, must not come back decrypted.
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
             raise EventRejected(_BAD_REQUEST, "not a challenge")
-        return UrlVerification(challenge=value)
+        return value
 
 
 def validate_event(content: dict[str, Any], *, app_id: str, token: str | None = None) -> Event:

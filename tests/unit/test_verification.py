@@ -12,7 +12,7 @@ import pytest
 from bot.errors import EventRejected
 from bot.models import Event
 from bot.web import verification
-from bot.web.verification import UrlVerification, Verifier
+from bot.web.verification import Verifier
 from tests.service.webhook_client import challenge, event, sealed, signature, verifier, wrapped
 
 VECTORS = json.loads((Path(__file__).parents[1] / "facts" / "event_vectors.json").read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ def test_the_consoles_challenge_passes_encrypted_and_the_log_says_why_it_is_refu
     """With and without a signature; whoever sets up the app reads which of the two secrets differs."""
     body = sealed(challenge())
     for given in (signature(body), {}):
-        assert verifier().verify(body, given) == UrlVerification(challenge="ajls384kdjx98XX")
+        assert verifier().verify(body, given) == "ajls384kdjx98XX"
     for body, settings, reason in CONSOLE:
         assert reason in refusal(body, {}, **settings).reason
 
@@ -130,11 +130,11 @@ def test_the_encrypt_key_or_the_token_decides() -> None:
     for token in (None, "", "wrong", 7):
         body = json.dumps(event(token=token)).encode()
         assert refusal(body, signature(body), key="").status == 401
-    assert verifier(key=None).verify(PLAIN, {}) == UrlVerification(challenge="ajls384kdjx98XX")
+    assert verifier(key=None).verify(PLAIN, {}) == "ajls384kdjx98XX"
     assert refusal(PLAIN, {}, key="", token="another token").status == 401
     body = sealed(event(token="anything"))
     assert isinstance(verifier(token=None).verify(body, signature(body)), Event)
-    assert isinstance(verifier(token=None).verify(sealed(challenge(token=None)), {}), UrlVerification)
+    assert isinstance(verifier(token=None).verify(sealed(challenge(token=None)), {}), str)
     for nothing in (None, ""):
         with pytest.raises(ValueError, match="Encrypt Key or a Verification Token"):
             verifier(key=nothing, token=nothing)
