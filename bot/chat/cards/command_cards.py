@@ -99,10 +99,9 @@ def render_question(
     result: str | None = None,
     style: str | None = None,
 ) -> Card:
-    """The card that asks, free of charge, whether words are to be drawn, or what became of it.
+    """The card that asks, free of charge, whether words are to be drawn, or that they were ``drawn`` or ``declined``.
 
-    The ``price`` is that of all ``count`` images, and the prompt is empty where it may not be shown. The ``result`` is
-    ``drawn`` or ``declined`` once it is answered; ``style`` would be added to the words.
+    The ``price`` is that of all ``count`` images, and the prompt is empty where it may not be shown.
     """
     shown, amount = truncate(prompt, 400), ctx.price(price)
     draw = ctx.button(ctx.say("button.draw", price=amount), kind="primary", a="confirm", r=request_id)
@@ -119,10 +118,7 @@ def render_question(
 
 
 def render_duplicate(ctx: CardContext, *, request_id: str, price: float, result: str | None = None) -> Card:
-    """That the same words came twice at once and are drawn once; ``result`` is ``drawn`` once the button was pressed.
-
-    The button draws another one, once, no matter who presses it or how often.
-    """
+    """That the same words came twice at once and are drawn once, with a button that draws another, until ``result``."""
     another = ctx.button(ctx.say("button.another", price=ctx.price(price)), a="confirm", r=request_id)
     below = el.row(another) if result is None else [ctx.small("question.drawn")]
     return ctx.card("duplicate.title", [ctx.paragraph("duplicate.text"), ctx.small("cost.none"), *below])
@@ -181,10 +177,7 @@ def render_settings(
     chat: Collection[str],
     of_chat: bool = False,
 ) -> Card:
-    """The defaults that apply to a person in a chat: the names in ``own`` and ``chat`` are those that they have set.
-
-    If ``of_chat``, they are the chat's alone.
-    """
+    """The defaults that apply, to the chat alone if ``of_chat``; ``own`` and ``chat`` name what was set there."""
     lines = []
     for name in OPTIONS:
         setter = "own" if name in own else "chat" if name in chat else "team"
@@ -203,10 +196,7 @@ def render_changed(ctx: CardContext, changes: Mapping[str, Any], *, for_chat: bo
 
 
 def render_history(ctx: CardContext, view: HistoryView, *, request_id: str) -> Card:
-    """A page of somebody's images: thumbnail, prompt, date and cost, the original, and a button to draw it again.
-
-    ``request_id`` is the request for this page.
-    """
+    """A page of somebody's images: thumbnail, prompt, date and cost, the original, and a button to draw it again."""
     searched = truncate(view.filter, 40)
     elements = [_history_entry(ctx, entry) for entry in view.entries[:_MAX_LISTED]]
     if not elements:

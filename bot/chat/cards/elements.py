@@ -138,9 +138,8 @@ class CardContext:
     def toast(
         self, key: str, kind: Literal["info", "success", "error", "warning"] = "info", **values: object
     ) -> dict[str, Any]:
-        """The answer to a press, in both languages; values that the sentence does not have are ignored.
+        """The answer to a press; where the values do not suffice for a sentence, a general one.
 
-        A press must be answered: a sentence for which the values do not suffice is replaced by a general one.
         https://open.feishu.cn/document/feishu-cards/card-callback-communication
         """
         known = {name: value if isinstance(value, dict) else truncate(str(value), 40) for name, value in values.items()}
