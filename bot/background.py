@@ -1,4 +1,4 @@
-"""The threads of a process: loops, pools, and the one that awaits signals; an unexpected error ends none of them."""
+"""The threads of a process: loops, and the one that awaits signals; an unexpected error ends none of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -29,10 +28,10 @@ class Loop:
 
     name: str
     hang_after: float
-    crashes: int = 0
-    database_away: bool = False
+    crashes: int = 0  # in a row
+    database_away: bool = False  # whether the last step failed because the database took or gave nothing
+    # When the current step started or first failed; `None` between successful steps.
     started_at: float | None = field(default_factory=time.monotonic)
-    """When the current step started or first failed; ``None`` between successful steps."""
     thread: threading.Thread = field(default_factory=threading.Thread)
 
     @property
@@ -52,11 +51,7 @@ class Loop:
 
 @dataclass(kw_only=True)
 class Background:
-    """Runs the background loops and pool tasks of one process.
-
-    Every loop ends after its current step when ``stopping`` is set; ``on_crash`` is called with the task's name after
-    each unexpected error.
-    """
+    """Runs the loops and tasks of one process; ``on_crash`` is called with a task's name after an unexpected error."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
     on_crash: Callable[[str], None] = lambda _name: None
@@ -76,9 +71,8 @@ class Background:
     ) -> Loop:
         """Repeats a step in a thread of its own, ``every`` so many seconds; after a failure with increasing waits.
 
-        The name is that of the thread, in logs, metrics and ``/readyz``. A loop without a success for ``hang_after``
-        seconds counts as hanging. ``stopping`` ends this loop instead of the process-wide event; ``pause`` waits for
-        ``every`` seconds or less, by default until the loop is stopped.
+        The name is that of the thread, in logs, metrics and ``/readyz``. The loop ends after a step when ``stopping``
+        is set, by default that of the process; ``pause`` waits for ``every`` seconds or less.
         """
         stop = stopping or self.stopping
         loop = Loop(name=name, hang_after=hang_after + delay)
@@ -89,16 +83,15 @@ class Background:
             while not stop.is_set():
                 loop.started_at = loop.started_at or time.monotonic()
                 error = self.attempt(name, step)
+                loop.database_away = isinstance(error, DatabaseUnavailable)
                 if error is None:
-                    failures = loop.crashes = 0
-                    loop.database_away, loop.started_at = False, None
+                    failures, loop.crashes, loop.started_at = 0, 0, None
                     (pause or stop.wait)(every)
                 else:
-                    failures += 1
                     # An outage is reported by the checks of the database and the platform.
                     loop.crashes = 0 if isinstance(error, BotError) else loop.crashes + 1
-                    loop.database_away = isinstance(error, DatabaseUnavailable)
-                    stop.wait(backoff_with_jitter(min(FIRST_RETRY, longest_retry), longest_retry, failures - 1))
+                    stop.wait(backoff_with_jitter(min(FIRST_RETRY, longest_retry), longest_retry, failures))
+                    failures += 1
 
         loop.thread = threading.Thread(target=run, name=name, daemon=True)
         loop.thread.start()
@@ -116,22 +109,6 @@ class Background:
             return error
         return None
 
-    @property
-    def problem(self) -> str | None:
-        """The loops that fail or hang, by name, or ``None``."""
-        return "; ".join(filter(None, (loop.problem for loop in list(self._loops)))) or None
-
-    @property
-    def database_away(self) -> bool:
-        """Whether the last step of a loop failed because the database took or gave nothing."""
-        return any(loop.database_away for loop in list(self._loops))
-
-    def close(self) -> None:
-        """Waits for the loops for :data:`EXIT_SECONDS`; their ``stopping`` must have been set before."""
-        ends_at = time.monotonic() + EXIT_SECONDS
-        for loop in self._loops:
-            loop.thread.join(max(ends_at - time.monotonic(), 0.0))
-
     def _report(self, name: str, error: Exception) -> None:
         if isinstance(error, LeaseLost):
             log.warning("lease lost", task=name)
@@ -143,38 +120,20 @@ class Background:
             self.on_crash(name)
             log.error("task crashed", task=name, exc_info=error)
 
+    @property
+    def problem(self) -> str | None:
+        """The loops that fail or hang, by name, or ``None``."""
+        return "; ".join(filter(None, (loop.problem for loop in list(self._loops)))) or None
 
-class Pool:
-    """Threads for one kind of work; ``wake`` is set when a thread is free again, unless its work returned false."""
+    @property
+    def database_away(self) -> bool:
+        return any(loop.database_away for loop in list(self._loops))
 
-    def __init__(self, threads: int, *, name: str, wake: threading.Event) -> None:
-        self._free = threading.BoundedSemaphore(threads)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._wake = wake
-
-    def start(self, work: Callable[[], bool]) -> bool:
-        """Starts work if a thread is free for it; returns whether one was."""
-        if not self._free.acquire(blocking=False):
-            return False
-        self.submit(work, free=self._free.release)
-        return True
-
-    def submit(self, work: Callable[[], bool], *, free: Callable[[], None] = lambda: None) -> None:
-        """Starts work as soon as a thread is free."""
-
-        def run() -> None:
-            try:
-                look = work()
-            finally:
-                free()
-            if look:
-                self._wake.set()
-
-        self._threads.submit(run)
-
-    def drain(self) -> None:
-        """Waits until all that was started has ended."""
-        self._threads.shutdown(wait=True)
+    def close(self) -> None:
+        """Waits for the loops for :data:`EXIT_SECONDS`; their ``stopping`` must have been set before."""
+        ends_at = time.monotonic() + EXIT_SECONDS
+        for loop in self._loops:
+            loop.thread.join(max(ends_at - time.monotonic(), 0.0))
 
 
 class StopEvent(threading.Event):

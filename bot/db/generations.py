@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,12 +37,23 @@ MEASURED = 20  # calls that are read for the estimate of the wait
 
 _BEGUN = sa.or_(G.repeated, G.backoff_count > 0)
 _SERVED = sa.and_(last_served.c.sender == G.sender, last_served.c.model == G.model)
+_ARRIVAL = G.accepted_at, G.index_in_request
+_OWN_ORDER = {"partition_by": G.sender, "order_by": (_BEGUN.desc(), *_ARRIVAL)}
+_IS_BEGUN = sa.case((_BEGUN, 1), else_=0)
 _FAIR_ORDER = (
-    sa.case((_BEGUN, 0), else_=1),
+    _IS_BEGUN.desc(),
+    sa.func.row_number().over(partition_by=(G.sender, _BEGUN), order_by=_ARRIVAL),
+    # Who is served for a call that was begun is served again after everybody else.
+    sa.case((_BEGUN, 0), else_=sa.func.sum(_IS_BEGUN).over(partition_by=G.sender)),
     sa.func.coalesce(last_served.c.called_at, 0.0),
-    G.accepted_at,
-    G.index_in_request,
+    sa.func.first_value(G.accepted_at).over(**_OWN_ORDER),
+    *_ARRIVAL,
 )
+"""The order in which the generations of one model get slots if nobody else comes.
+
+Those whose call was begun before come first: lost by a crash, or rejected for the platform's limits. Within each group
+senders take turns: first the one who was served least recently, or never, each with their oldest generation.
+"""
 _OTHERS = generations.alias("others").c
 
 
@@ -108,11 +119,7 @@ class GenerationStore:
         return models
 
     def next_waiting(self, model: str, *, slots: int = UNLIMITED_SLOTS) -> tuple[str, Options] | None:
-        """The generation that the next free slot of ``model`` goes to: its id and its options.
-
-        First one whose call was begun before, and lost by a crash or rejected for the platform's limits; then the
-        oldest of the sender who was served least recently in this model, or never.
-        """
+        """The generation that the next free slot of ``model`` goes to: its id and its options."""
         with self.database.read() as connection:
             row = connection.execute(_NEXT, {"model": model, "slots": slots}).first()
         return (row.generation_id, Options.from_stored(row.content)) if row else None
@@ -362,21 +369,11 @@ def is_free_to_repeat(connection: sa.Connection, request_id: str) -> bool:
     return all(view.state is State.FAILED for view in views) and any(view.resumable for view in views)
 
 
-class QueuedGeneration(NamedTuple):
-    generation_id: str
-    request_id: str
-    sender: str
-    arrival: tuple[float, int]  # orders the generations of one model
-    begun: bool = False  # whether a call was begun before, and hidden by a crash or refused for the platform's limits
-    due_at: float = 0.0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
     """One model's queue at the time ``now``; times in seconds since 1970."""
 
-    waiting: Sequence[QueuedGeneration]
-    last_served: Mapping[str, float]  # when each waiting sender was last served
+    waiting: Sequence[sa.Row[str, str, float]]  # generation_id, request_id, due_at, in the order of their turns
     running: int
     now: float
     paused: bool  # by an admin
@@ -385,26 +382,16 @@ class QueueState:
 
 
 def read_queue(database: Database, model: str) -> QueueState:
-    columns = G.generation_id, G.request_id, G.sender, G.accepted_at, G.index_in_request, _BEGUN, G.due_at
-    waiting = (
-        sa.select(*columns, last_served.c.called_at).outerjoin(last_served, _SERVED).where(WAITS, G.model == model)
-    )
+    queued = sa.select(G.generation_id, G.request_id, G.due_at).outerjoin(last_served, _SERVED)
+    waiting = queued.where(WAITS, G.model == model).order_by(*_FAIR_ORDER)
     named = sa.literal(model)
+    facts = sa.select(in_flight(named), NOW, IS_PAUSED, is_model_held(named))
     seconds = sa.select(G.call_seconds).where(G.model == model, G.call_seconds.is_not(None))
     with database.read() as connection:
         rows = connection.execute(waiting).all()
-        facts = connection.execute(sa.select(in_flight(named), NOW, IS_PAUSED, is_model_held(named))).one()
+        running, now, paused, held = connection.execute(facts).one()
         measured = connection.scalars(seconds.order_by(G.ended_at.desc()).limit(MEASURED)).all()
-    running, now, is_paused, is_held = facts
-    return QueueState(
-        waiting=[QueuedGeneration(row[0], row[1], row[2], (row[3], row[4]), row[5], row[6]) for row in rows],
-        last_served={row.sender: row.called_at for row in rows if row.called_at is not None},
-        running=running,
-        now=now,
-        paused=is_paused,
-        held=is_held,
-        measured=measured,
-    )
+    return QueueState(waiting=rows, running=running, now=now, paused=paused, held=held, measured=measured)
 
 
 def queued_cards(database: Database) -> Sequence[sa.Row[Any, Any, Any, Any]]:

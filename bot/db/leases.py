@@ -11,8 +11,8 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -142,7 +142,10 @@ class Leases:
         return self._folder / f"{owner.replace(':', '-').replace('/', '-')}.lock"
 
     def hold(self, row_id: str, *, since: float) -> bool:
-        """Renews the lease on a row, claimed after ``since``, until :meth:`release`; false if it is held already."""
+        """Renews the lease on a row, claimed after ``since``, until :meth:`release`; false if it is held already.
+
+        A lease alone does not keep two threads of this process apart: a clock that is set forward ends it at once.
+        """
         with self._held_lock:
             if row_id in self._held:
                 return False
@@ -153,19 +156,6 @@ class Leases:
         """Lets the lease on a row run out; its owner should have been cleared by then."""
         with self._held_lock:
             self._held.pop(row_id, None)
-
-    @contextmanager
-    def holding(self, row_id: str, *, since: float) -> Iterator[bool]:
-        """Holds a row for the length of the block.
-
-        A lease alone does not keep two threads of this process apart: a clock that is set forward ends it at once.
-        """
-        held = self.hold(row_id, since=since)
-        try:
-            yield held
-        finally:
-            if held:
-                self.release(row_id)
 
     def confirm(self, row_id: str) -> None:
         """Makes sure, before a side effect, that the lease on a held row has not run out.

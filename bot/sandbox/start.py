@@ -20,6 +20,7 @@ from bot.background import StopEvent
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
+from bot.db.generations import read_queue
 from bot.db.reports import is_idle, unfinished
 from bot.dotenv import read_dotenv
 from bot.models import State
@@ -30,7 +31,6 @@ from bot.sandbox.page.server import Unable
 from bot.settings import Settings, load
 from bot.timings import Timings
 from bot.web.server import Server
-from bot.worker.request_renderer import QueueReader
 
 FAKE_KEY = "sandbox.not-a-real-key"
 GLM_SECONDS = 3.0
@@ -151,7 +151,6 @@ class Sandbox:
             Styles.load(settings.config_dir)
             self._database = Database(read_url(settings.url), connections=1)
             stack.callback(self._database.close)
-            self._positions = QueueReader(database=self._database, slots=settings.slots.by_model())
             if self.dotenv is None:
                 self.start()
             self._stack = stack.pop_all()
@@ -179,15 +178,15 @@ class Sandbox:
 
         One that waits also has ``ahead``: how many of its model come before it, the running ones included.
         """
-        shown = ("sender", "prompt", "state", "model")
-        rows = {
-            row.generation_id: {name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]
-        }
-        queue = [row for row in rows.values() if row["state"] != State.WAITING]
-        running = Counter(row["model"] for row in queue if row["state"] == State.GENERATING)
-        for model in sorted({row["model"] for row in rows.values()}):
-            turns = [rows[one.generation_id] for one in self._positions.order(model) if one.generation_id in rows]
-            queue += [{**row, "ahead": ahead} for ahead, row in enumerate(turns, start=running[model])]
+        shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
+        rows = [{name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]]
+        waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
+        running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
+        queue = [row for row in rows if row["state"] != State.WAITING]
+        for model in sorted({row["model"] for row in waiting.values()}):
+            in_order = read_queue(self._database, model).waiting
+            turns = [one.generation_id for one in in_order if one.generation_id in waiting]
+            queue += [{**waiting[turn], "ahead": ahead} for ahead, turn in enumerate(turns, start=running[model])]
         return queue
 
     def start(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -15,7 +14,7 @@ from bot.chat.cards.elements import Card, CardContext
 from bot.chat.cards.form_card import render_form
 from bot.chat.cards.request_card import render_request
 from bot.db.database import Database
-from bot.db.generations import QueuedGeneration, queued_cards, read_queue
+from bot.db.generations import queued_cards, read_queue
 from bot.db.key_value import Preferences
 from bot.db.reports import Reports, unfinished
 from bot.db.requests import MOST_PATCHES, find_request, mark_dirty
@@ -51,31 +50,6 @@ class QueuePosition:
         return f"{self.ahead} {sum(self.wait_seconds >= end for end in BUCKETS)}"
 
 
-def fair_order(waiting: Sequence[QueuedGeneration], last_served: Mapping[str, float]) -> list[QueuedGeneration]:
-    """The order in which the generations of one model get slots if nobody else comes.
-
-    Those whose call was begun before come first. Within each group, the next one is always the oldest generation of
-    the sender who was served least recently; senders who were never served come first, by arrival.
-    """
-    order: list[QueuedGeneration] = []
-    # A sender who is served here was served later than anybody before.
-    turns = {sender: (0, at) for sender, at in last_served.items()}
-    for begun in (True, False):
-        by_sender: dict[str, deque[QueuedGeneration]] = {}
-        for one in sorted((one for one in waiting if one.begun is begun), key=lambda one: one.arrival):
-            by_sender.setdefault(one.sender, deque()).append(one)
-        senders = deque(
-            sorted(by_sender, key=lambda sender: (turns.get(sender, (0, 0.0)), by_sender[sender][0].arrival))
-        )
-        while senders:
-            sender = senders.popleft()
-            order.append(by_sender[sender].popleft())
-            turns[sender] = (1, len(order))
-            if by_sender[sender]:
-                senders.append(sender)
-    return order
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueReader:
     """Reads the positions of each model's queue; ``slots`` are the calls of each model that may be in flight."""
@@ -86,31 +60,27 @@ class QueueReader:
     def positions(self, model: str) -> dict[str, QueuePosition]:
         """The position of each waiting request of a model, by its id and in their order, read now."""
         queue = read_queue(self.database, model)
-        order = fair_order(queue.waiting, queue.last_served)
-        counts = Counter(one.request_id for one in order)
         # A newer version makes the images of a model that this one does not know: here no slot is ever free.
         slots = self.slots.get(model, 0)
         typical = TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
         seconds = statistics.median(queue.measured) if queue.measured else typical
-        positions: dict[str, QueuePosition] = {}
-        last = {one.request_id: ahead for ahead, one in enumerate(order, queue.running)}
-        for ahead, one in enumerate(order, queue.running):
-            if one.request_id not in positions:
-                backing_off = one.due_at > queue.now
-                positions[one.request_id] = QueuePosition(
-                    ahead=ahead,
-                    wait_seconds=ahead // max(slots, 1) * seconds,
-                    done_seconds=(last[one.request_id] // max(slots, 1) + 1) * seconds,
-                    starts_next=not queue.held and ahead < slots and not backing_off,
-                    backing_off=backing_off,
-                    count=counts[one.request_id],
-                    paused=queue.paused,
-                )
+        turns: dict[str, list[tuple[int, float]]] = {}
+        for ahead, one in enumerate(queue.waiting, queue.running):
+            turns.setdefault(one.request_id, []).append((ahead, one.due_at))
+        positions = {}
+        for request_id, own in turns.items():
+            ahead, due_at = own[0]
+            backing_off = due_at > queue.now
+            positions[request_id] = QueuePosition(
+                ahead=ahead,
+                wait_seconds=ahead // max(slots, 1) * seconds,
+                done_seconds=(own[-1][0] // max(slots, 1) + 1) * seconds,
+                starts_next=not queue.held and ahead < slots and not backing_off,
+                backing_off=backing_off,
+                count=len(own),
+                paused=queue.paused,
+            )
         return positions
-
-    def order(self, model: str) -> list[QueuedGeneration]:
-        queue = read_queue(self.database, model)
-        return fair_order(queue.waiting, queue.last_served)
 
     def refresh_cards(self) -> int:
         """Marks the cards whose position or estimate has changed as dirty; returns how many.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 
-from bot.background import Background, Pool
+from bot.background import Background
 from bot.db.generations import recover_lost_calls
 from bot.db.tables import Generation
 from bot.errors import DatabaseUnavailable
@@ -30,8 +29,8 @@ BATCH = 16  # how many rows of a kind one round takes up
 class Worker:
     """Takes up generations and requests until ``background`` is stopping; ``wake`` is set where new work is known.
 
-    What was taken up before may not have ended then: see ``drain``. A slow poll finds what no wake-up has told of.
-    ``threads`` is how many cards are sent at once, and as many images are transferred.
+    A slow poll finds what no wake-up has told of. ``threads`` is how many cards are sent at once, and as many images
+    are transferred.
     """
 
     steps: GenerationSteps
@@ -49,9 +48,9 @@ class Worker:
         self._leases, self._timings, self._stopping = self.steps.leases, self.steps.timings, self.background.stopping
         self._queue = self.publisher.renderer.queue
         # A slow image host must not keep cards and commands waiting, nor paid calls.
-        self._calls = Pool(max(sum(self._queue.slots.values()), 1), name="post", wake=self.wake)
-        self._transfers = Pool(self.threads, name="transfer", wake=self.wake)
-        self._cards = Pool(self.threads, name="card", wake=self.wake)
+        self._calls = ThreadPoolExecutor(max(sum(self._queue.slots.values()), 1), thread_name_prefix="post")
+        self._transfers = ThreadPoolExecutor(self.threads, thread_name_prefix="transfer")
+        self._cards = ThreadPoolExecutor(self.threads, thread_name_prefix="card")
 
     def start(self) -> None:
         """Recovers the work of dead processes of this host, and begins to look for work."""
@@ -70,7 +69,7 @@ class Worker:
         self._rounds.thread.join()
         # In this order, as a paid call is followed by its transfer, and that by its card.
         for pool in (self._calls, self._transfers, self._cards):
-            pool.drain()
+            pool.shutdown()
         self._drained.set()
         self._beats.thread.join()
         self._leases.close()
@@ -79,64 +78,55 @@ class Worker:
         """Finds what is due, and begins with it."""
         self.wake.clear()
         work = self._generations.open_work()
-        # An error below keeps no paid call from its slot; an exit stack runs every callback, whichever raises.
-        with ExitStack() as calls:
-            for model in work[State.WAITING]:
-                # The images of a model that this version does not know are left for the version that does.
-                if model in self._queue.slots:
-                    calls.callback(self._start_calls, model)
-            if work[State.GENERATING]:
-                recover_lost_calls(self._generations.database, but_not=self._leases.held, failure=REPEATED_UNKNOWN)
-            for request_id in self._requests.due_requests(limit=BATCH):
-                self._start(self._cards, self._publish, request_id)
-            for request_id in self._requests.due_requests(limit=BATCH, originals=True):
-                self._start(self._transfers, self._publish, request_id)
-            if work[State.MADE]:
-                for generation_id in self._generations.made_ids(limit=BATCH):
-                    self._start(self._transfers, self._deliver, generation_id)
-            if work[State.WAITING] and time.monotonic() - self._refreshed_at >= self._timings.poll:
-                self._refreshed_at = time.monotonic()
-                self._queue.refresh_cards()
+        if work[State.GENERATING]:
+            recover_lost_calls(self._generations.database, but_not=self._leases.held, failure=REPEATED_UNKNOWN)
+        for request_id in self._requests.due_requests(limit=BATCH):
+            self._start(self._cards, self._publish, request_id)
+        for request_id in self._requests.due_requests(limit=BATCH, originals=True):
+            self._start(self._transfers, self._publish, request_id)
+        for generation_id in self._generations.made_ids(limit=BATCH) if work[State.MADE] else ():
+            self._start(self._transfers, self._deliver, generation_id)
+        for model in work[State.WAITING]:
+            # The images of a model that this version does not know are left for the version that does.
+            if model in self._queue.slots:
+                self._start_calls(model)
+        if work[State.WAITING] and time.monotonic() - self._refreshed_at >= self._timings.poll:
+            self._refreshed_at = time.monotonic()
+            self._queue.refresh_cards()
 
     def _start_calls(self, model: str) -> None:
         while (generation := self._claim_slot(model)) is not None:
-            self._calls.submit(partial(self._run_task, self._generate, generation))
+            self._calls.submit(self._run_task, self._generate, generation)
 
-    def _start(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
-        # What is in progress here is not begun again, even when this process slept and its own lease ran out. What
-        # finds no free thread is found again in a later round: each end of work wakes the next one.
-        if row_id not in self._leases.held and not self._stopping.is_set():
-            pool.start(partial(self._run_task, work, row_id))
-
-    def _follow_up(self, pool: Pool, work: Callable[[str], None], row_id: str) -> None:
-        """Starts what follows a task; a process that is shutting down would not look for it again."""
-        task = partial(self._run_task, work, row_id)
-        if row_id not in self._leases.held and not pool.start(task) and self._stopping.is_set():
-            pool.submit(task)
+    def _start(
+        self, pool: ThreadPoolExecutor, work: Callable[[str], None], row_id: str, *, follows: bool = False
+    ) -> None:
+        """Starts a task for a row that no task of this process is for; ``follows`` if it follows from another one."""
+        # What is in progress here is not begun again, even when this process slept and its own lease ran out.
+        if self._leases.hold(row_id, since=elapsed_time()):
+            pool.submit(self._run_task, work, row_id, follows=follows)
 
     def _publish(self, request_id: str) -> None:
-        with self._leases.holding(request_id, since=elapsed_time()) as held:
-            request = self._requests.claim(request_id, lease=self._timings.lease) if held else None
-            if request is None:
+        request = self._requests.claim(request_id, lease=self._timings.lease)
+        if request is None:
+            return
+        most = self._timings.takeups
+        with bind_ids(**request.ids):
+            if request.stalled_attempts <= most:
+                self.publisher.publish(request)
                 return
-            most = self._timings.takeups
-            with bind_ids(**request.ids):
-                if request.stalled_attempts <= most:
-                    self.publisher.publish(request)
-                    return
-                log.error("request stalled", request=request_id)
-                # Once: it may be what breaks now.
-                if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
-                    self._requests.give_up(request, outcome="stalled")
+            log.error("request stalled", request=request_id)
+            # Once: it may be what breaks now.
+            if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
+                self._requests.give_up(request, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
-        with self._leases.holding(generation_id, since=elapsed_time()) as held:
-            generation = self._generations.claim_made(generation_id, lease=self._timings.lease) if held else None
-            if generation is None:
-                return
-            with bind_ids(**generation.ids):
-                self.steps.deliver(generation)
-        self._follow_up(self._cards, self._publish, generation.request_id)
+        generation = self._generations.claim_made(generation_id, lease=self._timings.lease)
+        if generation is None:
+            return
+        with bind_ids(**generation.ids):
+            self.steps.deliver(generation)
+        self._start(self._cards, self._publish, generation.request_id, follows=True)
 
     def _generate(self, generation: Generation) -> None:
         """Makes paid calls of one model as long as one waits: the next takes the slot before an image is delivered."""
@@ -152,9 +142,9 @@ class Worker:
                     following = self._claim_slot(current.model)
                 finally:
                     if made:
-                        self._follow_up(self._transfers, self._deliver, current.generation_id)
+                        self._start(self._transfers, self._deliver, current.generation_id, follows=True)
                     else:
-                        self._follow_up(self._cards, self._publish, current.request_id)
+                        self._start(self._cards, self._publish, current.request_id, follows=True)
 
     def _claim_slot(self, model: str) -> Generation | None:
         """Takes a free slot of a model for the next generation; ``None`` when there is no slot, or nothing for it.
@@ -198,15 +188,18 @@ class Worker:
                 if self._stopping.wait(self._timings.poll):
                     raise
 
-    def _run_task(self, work: Callable[..., None], subject: Generation | str) -> bool:
-        """Runs a task of a pool; after an error the row is found again when its lease is over.
-
-        Returns whether to look for more at once: during an outage, only the slow poll does.
-        """
-        kind = "request" if work == self._publish else "generation"
-        with bind_ids(**(subject.ids if isinstance(subject, Generation) else {kind: subject})):
-            error = self.background.attempt(work.__name__.strip("_"), work, subject)
-        return not isinstance(error, DatabaseUnavailable)
+    def _run_task(self, work: Callable[..., None], subject: Generation | str, *, follows: bool = True) -> None:
+        """Runs a task of a pool; after an error the row is found again when its lease is over."""
+        kind, error = "request" if work == self._publish else "generation", None
+        # A process that is shutting down begins only what follows: it would not look for that again.
+        if follows or not self._stopping.is_set():
+            with bind_ids(**(subject.ids if isinstance(subject, Generation) else {kind: subject})):
+                error = self.background.attempt(work.__name__.strip("_"), work, subject)
+        if isinstance(subject, str):
+            self._leases.release(subject)
+        if not isinstance(error, DatabaseUnavailable):
+            # There may be more to do; during an outage only the slow poll looks for it.
+            self.wake.set()
 
     def _heartbeat(self) -> None:
         """Renews the leases of what is in progress here, and signs on while the work loop makes progress."""

@@ -162,7 +162,9 @@ def test_the_state_is_counted_and_priced_by_model(database: Database) -> None:
         add_usage(connection, month="2026-11", name="glm-image", count=3)
         add_usage(connection, month="2026-11", name="cogview-4", count=5)
         add_usage(connection, month="2026-10", name="cogview-4", count=70)
-    state: dict[str, Any] = reports_of(database, PERIODS).snapshot(slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0)
+    state: dict[str, Any] = reports_of(database, PERIODS).snapshot(
+        slots={"glm-image": 1, "cogview-4": 5}, alive_within=15.0
+    )
     assert state["bot_queue_length"] == {"glm-image": 1, "cogview-4": 1}
     assert state["bot_slots_in_use"] == {"glm-image": 1, "cogview-4": 0}
     assert [90 <= seconds < 120 for seconds in state["bot_queue_oldest_seconds"].values()] == [True, True]

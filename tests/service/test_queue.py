@@ -6,42 +6,41 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from bot.db.database import Database
-from bot.db.generations import GenerationStore, QueuedGeneration
+from bot.db.generations import GenerationStore, read_queue
 from bot.db.requests import MOST_PATCHES, RequestStore
 from bot.db.tables import generations, last_served, requests
 from bot.models import ImagePrompt, State
-from bot.worker.request_renderer import QueueReader, fair_order
-from tests.support.builders import accept, answer, arrival, change, reception_of
+from bot.worker.request_renderer import QueueReader
+from tests.support.builders import accept, answer, arrival, change, claimed, reception_of
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
+MODEL = "glm-image"
 HOUR = 3600.0
 """Longer than any test, so that no slot is free for having been held too long."""
 
 
-@given(steps=st.lists(st.sampled_from([*USERS, "serve"]), max_size=80))
-def test_whoever_waits_is_passed_once_by_each_other_person(steps: list[str]) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_waits_is_passed_once_by_each_other_person(database: Database, seed: int) -> None:
     """While somebody waits, nobody else gets two slots between two of theirs, whoever comes meanwhile."""
-    waiting: list[QueuedGeneration] = []
-    served: dict[str, float] = {}
+    chance = random.Random(seed)  # noqa: S311 - the same arrivals again, nothing to guard
+    waiting: Counter[str] = Counter()
     passed: dict[str, Counter[str]] = {}
-    for moment, step in enumerate(steps, 1):
-        if step != "serve":
-            name, at = f"g{moment}", (float(moment), 0)
-            waiting.append(QueuedGeneration(generation_id=name, request_id=name, sender=step, arrival=at))
-        elif waiting:
-            first = fair_order(waiting, served)[0]
-            waiting.remove(first)
-            served[first.sender] = float(moment)
-            passed = {one.sender: passed.get(one.sender, Counter()) for one in waiting}
-            passed[first.sender] = Counter()
-            for user in passed.keys() - {first.sender}:
-                passed[user][first.sender] += 1
-                assert passed[user][first.sender] == 1, f"{user} was passed twice by {first.sender}"
+    for moment in range(60):
+        if not +waiting or chance.random() < 0.4:
+            sender, count = chance.choice(USERS), chance.randint(1, 4)
+            accept(database, f"om_{moment}", sender=sender, count=count)
+            waiting[sender] += count
+            continue
+        first = claimed(database, lease=HOUR, slots=999, deadline=HOUR).sender
+        waiting[first] -= 1
+        passed = {user: passed.get(user, Counter()) for user in +waiting}
+        passed[first] = Counter()
+        for user in passed.keys() - {first}:
+            passed[user][first] += 1
+            assert passed[user][first] == 1, f"{user} was passed twice by {first}"
 
 
 def test_the_slot_goes_to_whom_the_line_says(database: Database) -> None:
@@ -57,12 +56,12 @@ def test_the_slot_goes_to_whom_the_line_says(database: Database) -> None:
         change(database, update(requests).values(answer_id=requests.c.dedup_key))
         model = f"model {number}"
         mix(database, chance, model=model)
-        told = [one.generation_id for one in QueueReader(database=database, slots={}).order(model)]
+        told = [one.generation_id for one in read_queue(database, model).waiting]
         given = []
         while waiting := store.next_waiting(model, slots=999):
-            claimed = store.claim_slot(waiting[0], lease=HOUR, slots=999, deadline=HOUR)
-            assert claimed is not None
-            given.append(claimed.generation_id)
+            taken = store.claim_slot(waiting[0], lease=HOUR, slots=999, deadline=HOUR)
+            assert taken is not None
+            given.append(taken.generation_id)
         assert given == told
         assert len(told) >= 3
 
@@ -91,7 +90,6 @@ def test_chats_take_turns(database: Database) -> None:
     assert store.due_requests(limit=16)[1:3] == later
 
 
-MODEL = "glm-image"
 IN_LINE = 7
 
 

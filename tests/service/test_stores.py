@@ -246,14 +246,14 @@ def test_a_failure_and_the_next_call_of_a_request(two: Database, postgres_url: s
 
 @pytest.mark.postgres
 def test_a_beat_and_the_end_of_a_generation(two: Database, postgres_url: str, tmp_path: Path) -> None:
-    since = elapsed_time()
     with closing(Leases(two, folder=tmp_path)) as leases:
         generation = claim(two, slots=9, owner=leases.owner)
         assert generation is not None
         assert RequestStore(two, leases.owner).claim(generation.request_id, lease=LEASE)
         store = GenerationStore(two, leases.owner)
-        with leases.holding(generation.request_id, since=since), leases.holding(generation.generation_id, since=since):
-            let_pass(postgres_url, HOLD_FIRST, leases.beat, lambda: store.done(generation))
+        for row_id in (generation.request_id, generation.generation_id):
+            leases.hold(row_id, since=elapsed_time())
+        let_pass(postgres_url, HOLD_FIRST, leases.beat, lambda: store.done(generation))
 
 
 def want(database: Database, *request_ids: str) -> None:

@@ -6,8 +6,10 @@ import json
 import logging
 import threading
 
+import pytest
+
 from bot.logs import bind_ids, get_logger
-from tests.support.logs import written
+from tests.support.logs import as_served, written
 
 log = get_logger("bot.here")
 
@@ -38,6 +40,19 @@ def test_a_line_of_text_cannot_be_forged_by_a_value() -> None:
             log.exception("task crashed", task="deliver")
     assert lines[0].endswith("ERROR bot.here task crashed task=deliver")
     assert lines[-1] == r"LookupError: unknown encoding: \u001b[31m"
+
+
+def test_a_flood_of_lines_is_cut_and_libraries_name_no_address(caplog: pytest.LogCaptureFixture) -> None:
+    """Ten lines a minute; signed links and tickets are in what libraries log below a warning, whatever our level is."""
+    with as_served("debug"):
+        for _ in range(50):
+            logging.getLogger("waitress").error("uncaptured")
+            logging.getLogger("waitress.queue").warning("Task queue depth is %d", 1)
+        for name in ("httpx", "httpcore.http11", "websockets.client", "alembic.runtime"):
+            logging.getLogger(name).info("GET https://pictures.example/a.png?Signature=x")
+        log.debug("said")
+    assert len(caplog.records) == 11
+    assert caplog.records[-1].getMessage() == "said"
 
 
 def test_a_line_of_json_has_typed_values_and_escapes_control_characters() -> None:
