@@ -27,8 +27,7 @@ from bot.db.leases import Leases, workers_alive
 from bot.db.migrate import migrate
 from bot.db.reports import BitableQueue, Reports
 from bot.db.requests import RequestStore
-from bot.db.retention import LOOK_EVERY as CLEAN_EVERY
-from bot.db.retention import Retention
+from bot.db.retention import CLEAN_EVERY, Retention
 from bot.db.tables import NewRequest
 from bot.db.timers import Outages, PeriodicLock, SendRateLimiter, current_outages
 from bot.db.usage import ApiUsageCounter

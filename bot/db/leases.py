@@ -19,7 +19,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from bot.db.database import NOW, Database, is_sqlite, read_time, upsert
-from bot.db.tables import IS_BEHIND, UNFINISHED, G, R, generations, key_value, last_served, requests, timers, workers
+from bot.db.tables import UNFINISHED, G, R, generations, key_value, last_served, requests, timers, workers
 from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.logs import get_logger
 from bot.permissions import make_private_folder, private_opener
@@ -30,12 +30,7 @@ log = get_logger(__name__)
 LEASED = (generations, requests)  # the tables whose rows are owned, in the order in which they are locked
 
 TOLERANCE = 2.0  # seconds by which a clock may be corrected without being taken for set back
-LONGEST_WAIT = 3_900.0
-"""Seconds that anything waits at most: for the platform's monthly quota an hour, and what the send limit adds."""
-LONGEST_PERIOD = 100_000.0  # seconds between two runs of a periodic job at most: a day, and more
 LONGEST_CALL = 900.0  # seconds that a paid call may hold its slot at most
-
-PERIODIC_JOBS = ("clean-up", "base")  # in ``timers``, where everything else is a short wait
 
 _CLOCK_ROW = "clock"
 
@@ -244,35 +239,27 @@ class Leases:
 
 
 def repair_times(connection: sa.Connection, *, lease: float) -> bool:
-    """Shortens stored times that lie further in the future than they can mean; returns whether the clock was set back.
+    """After the clock was set back, ends what waits for times that are still to come; returns whether it was.
 
-    The time of the last call is stored. Where that is still to come, the clock was set back, and every wait counts as
-    over; leases and slots are shortened to their full length, as their owners may be alive.
+    The time of the last call is stored, by which that is seen. Leases and slots are shortened to their full length, as
+    their owners may be alive.
     """
     now = read_time(connection)
     before = connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == _CLOCK_ROW))
-    set_back = before is not None and now < float(before) - TOLERANCE
     upsert(connection, key_value, name=_CLOCK_ROW, value=repr(now))
-    wait, grace = (0.0, 1.0) if set_back else (LONGEST_WAIT, 60.0)
-    # A time, the rows in which it counts, the seconds that it may be ahead, and those that it is set to otherwise.
-    bounds: list[tuple[sa.Column[Any], sa.ColumnElement[bool], float, float]] = [
-        (G.slot_until, G.slot_until.is_not(None), LONGEST_CALL, LONGEST_CALL),
-        (G.due_at, UNFINISHED, wait, 0.0),
-        (G.lease_until, G.owner.is_not(None), lease + grace, lease),
-    ]
-    if set_back:
-        # What happened at a time that is still to come happened just now.
-        bounds += [(column, UNFINISHED, 0.0, 0.0) for column in (G.backoff_since, G.called_at)]
-        connection.execute(sa.update(last_served).where(last_served.c.called_at > now).values(called_at=now))
-        # Living workers sign on again.
-        connection.execute(sa.update(workers).where(workers.c.seen_at > now).values(seen_at=0.0))
-    bounds += [
-        # Only what is due to be shown has an index.
-        (R.due_at, R.ended_at.is_(None) if set_back else IS_BEHIND, wait, 0.0),
-        (R.lease_until, R.owner.is_not(None), lease + grace, lease),
-    ]
-    for column, rows, most, value in bounds:
-        change_rows(connection, column.table, sa.and_(rows, column > now + most), {column.name: now + value})
-    longest = 0.0 if set_back else sa.case((timers.c.name.in_(PERIODIC_JOBS), LONGEST_PERIOD), else_=LONGEST_WAIT)
-    connection.execute(sa.update(timers).where(timers.c.next_at > now + longest).values(next_at=now))
-    return set_back
+    if before is None or now >= float(before) - TOLERANCE:
+        return False
+    # A time, the rows in which it counts, and the seconds that it may be ahead.
+    for column, rows, most in (
+        (G.slot_until, G.slot_until.is_not(None), LONGEST_CALL),
+        (G.lease_until, G.owner.is_not(None), lease),
+        *((column, UNFINISHED, 0.0) for column in (G.due_at, G.backoff_since, G.called_at)),
+        (R.due_at, R.ended_at.is_(None), 0.0),
+        (R.lease_until, R.owner.is_not(None), lease),
+    ):
+        change_rows(connection, column.table, sa.and_(rows, column > now + most), {column.name: now + most})
+    for column in (timers.c.next_at, last_served.c.called_at):
+        connection.execute(sa.update(column.table).where(column > now).values({column.name: now}))
+    # Living workers sign on again.
+    connection.execute(sa.delete(workers).where(workers.c.seen_at > now))
+    return True

@@ -35,13 +35,10 @@ MOST_PATCHES = 6  # of a card in all: a basic Feishu plan allows 10,000 to 50,00
 # Seconds:
 HELD_UP = 900.0  # for which a request that could not be answered keeps the younger ones of its chat waiting
 BETWEEN = 1e-6  # between requests accepted together, as a chat's answers are sent in the order of acceptance
-DELIVERED_AGAIN = 8 * 3_600.0  # within which Feishu may still deliver a message that was not acknowledged
 PATCHABLE = 14 * 86_400.0  # for which Feishu lets a card be changed
 RECENT = 1_800.0  # after its end for which a result is what its sender talks about without replying to it
 _LONGEST_WAIT = 86_400.0  # before that in which such a result was asked for
 DOUBLED = {"press": 3.0, "message": 10.0}  # for which a press, and a person's text in a chat, count once
-
-REMEMBERED = 1_000  # recalls of unknown messages
 
 _LISTS = ("queue", "history", "cancel")  # the commands whose answers may list prompts
 _QUOTES = ("form", "retype", "confirm", "duplicate")  # the commands whose answers hold words of the message
@@ -262,22 +259,21 @@ def cancel(connection: sa.Connection, request_ids: Collection[str]) -> Sequence[
     return cancelled
 
 
-def cancel_recalled(database: Database, message_id: str, *, remembered: int = REMEMBERED) -> int:
+def cancel_recalled(database: Database, message_id: str) -> int:
     """Cancels what a recalled message asked for and erases its text; gives how many generations were cancelled.
 
     The same goes for what repeats or edits its prompt. An answer that nobody has begun to send is not sent; every
     card that shows the text, or is on its way, is shown again without it. A call under way has been given the prompt.
 
     Feishu promises no order: a recall that comes first is remembered as a request that has ended, so that its message
-    is a repetition. In a group everybody's recalls come, also of messages that were not for the bot: so only the last
-    ``remembered`` are kept, and none for longer than its message may still come.
+    is a repetition.
     """
     recalled = sa.or_(R.dedup_key == message_id, R.source == message_id)
     with database.write(step="cancellation.cancel_recalled") as connection:
         # After any acceptance of this message, or of a copy of its prompt, that is under way.
         at = lock_admissions(connection)
         unknown = NewRequest(dedup_key=message_id, chat_id=None, chat_type="p2p", sender="", content={"name": RECALLED})
-        is_new = insert_if_new(connection, requests, **vars(unknown), accepted_at=at)
+        insert_if_new(connection, requests, **vars(unknown), accepted_at=at)
         rows = connection.execute(sa.select(requests).where(recalled)).all()
         ids = [row.request_id for row in rows]
         lock_rows(connection, generations, G.request_id.in_(ids))
@@ -288,11 +284,6 @@ def cancel_recalled(database: Database, message_id: str, *, remembered: int = RE
             for row in locked:
                 _erase(connection, row)
         connection.execute(sa.update(requests).where(recalled, _UNSENT).values(ended_at=at, outcome=RECALLED))
-        if is_new:
-            of_unknown = sa.and_(R.sender == "", R.outcome == RECALLED)
-            surplus = sa.select(R.request_id).where(of_unknown).order_by(_NEWEST_FIRST).offset(remembered)
-            forgotten = sa.or_(R.accepted_at < at - DELIVERED_AGAIN, R.request_id.in_(surplus))
-            connection.execute(sa.delete(requests).where(of_unknown, forgotten))
     return count
 
 

@@ -1,11 +1,10 @@
-"""What is deleted: old rows by a daily clean-up, and on request all that is stored of a person."""
+"""What is deleted: old rows by a regular clean-up, and on request all that is stored of a person."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from bot.db.database import NOW, Database, read_time
 from bot.db.key_value import PAUSED
 from bot.db.leases import lock_rows
 from bot.db.tables import (
+    RECALLED,
     UNFINISHED,
     G,
     R,
@@ -30,7 +30,6 @@ from bot.db.tables import (
     timers,
     workers,
 )
-from bot.db.timers import PeriodicLock
 from bot.errors import DatabaseUnavailable
 from bot.logs import get_logger
 
@@ -40,13 +39,12 @@ BATCH = 200  # rows that one transaction deletes; a prompt that comes meanwhile 
 
 # Seconds:
 DAY = 86_400.0
+CLEAN_EVERY = 3_600.0  # between two clean-ups of a process
 PAUSE = 0.01  # between two transactions, in which others get the database
 PATIENCE = 30.0  # for which a transaction waits for the locks of others, or a checkpoint for readers of an SQLite file
-LOOK_EVERY = 3_600.0  # between two checks whether a clean-up is due
-TURN = 600.0  # after which another process may take over a clean-up that has stopped
+# For which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken, and paid
+# for, as a new one.
 REMEMBERED = DAY
-"""For which the id of a message stays known: Feishu may deliver it again for 8 hours, and it would be taken, and paid
-for, as a new one."""
 
 YEARS_OF_USAGE = 2
 
@@ -64,46 +62,37 @@ class Retention:
     days: int
     stopping: threading.Event
 
-    def clean(self) -> int | None:
-        """Returns how many rows were deleted, not counting cascades; ``None`` if it was not due or another's turn."""
-        turn = PeriodicLock(self.database, "clean-up", seconds=TURN)
-        if not turn.take():
-            return None
+    def clean(self) -> int:
+        """Returns how many rows were deleted, not counting cascades."""
         removed = 0
         for table, condition in self._deletable():
-            for count in self._delete(table, condition):
-                removed += count
-                turn.keep()
-                if self.stopping.wait(PAUSE):
-                    turn.end(0.0)
-                    return removed
-        turn.end(DAY)
-        log.info("old rows removed", rows=removed)
+            key = list(table.primary_key.columns)
+            some = sa.tuple_(*key).in_(sa.select(*key).where(condition).limit(BATCH))
+            gone = BATCH
+            while gone == BATCH and not self.stopping.is_set():
+                with self.database.write(patience=PATIENCE) as connection:
+                    gone = len(connection.execute(sa.delete(table).where(some).returning(key[0])).all())
+                removed += gone
+                self.stopping.wait(PAUSE if gone else 0.0)
+        if removed:
+            log.info("old rows removed", rows=removed)
         return removed
 
-    def _deletable(self) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    def _deletable(self) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         old = NOW - self.days * DAY
         goes_on = sa.exists().where(G.request_id == R.request_id, UNFINISHED)
-        # The generations and messages of a request go with it, by the database's own cascade.
-        yield requests, sa.and_(R.ended_at < old, ~goes_on)
-        yield last_served, last_served.c.called_at < old
-        yield timers, timers.c.next_at < NOW - 60.0
-        yield workers, workers.c.seen_at < NOW - DAY
         with self.database.read() as connection:
             today = datetime.fromtimestamp(read_time(connection), UTC)
-        yield monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"
-
-    def _delete(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> Iterator[int]:
-        """Deletes in transactions of :data:`BATCH` rows; gives how many went in each."""
-        key = list(table.primary_key.columns)
-        some = sa.select(*key).where(condition).limit(BATCH)
-        while True:
-            with self.database.write(patience=PATIENCE) as connection:
-                gone = connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(some)).returning(key[0])).all()
-            if gone:
-                yield len(gone)
-            if len(gone) < BATCH:
-                return
+        return [
+            # The generations and messages of a request go with it, by the database's own cascade.
+            (requests, sa.and_(R.ended_at < old, ~goes_on)),
+            # A recall whose message has not come is kept for as long as that may still come.
+            (requests, sa.and_(R.sender == "", R.outcome == RECALLED, R.ended_at < NOW - REMEMBERED)),
+            (last_served, last_served.c.called_at < old),
+            (timers, timers.c.next_at < NOW - 60.0),
+            (workers, workers.c.seen_at < NOW - DAY),
+            (monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"),
+        ]
 
 
 _BARE: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Column, select, update
 
 from bot.db.database import NOW, Database
-from bot.db.leases import Leases, repair_times, workers_alive
+from bot.db.leases import Leases, workers_alive
 from bot.db.tables import generations, key_value, requests, timers, workers
 from bot.timings import PlatformClock
 from tests.support.builders import LEASE, accept, change
@@ -69,21 +69,6 @@ def test_no_stored_time_outlasts_a_step_back(database: Database, tmp_path: Path)
     assert max(waits(database, requests.c.due_at, generations.c.due_at, timers.c.next_at)) <= 0
     assert all(0 < wait <= LEASE for wait in waits(database, requests.c.lease_until, generations.c.lease_until))
     assert all(0 < wait <= 900 for wait in waits(database, generations.c.slot_until))
-
-
-def test_a_time_that_no_wait_can_mean_counts_as_now(database: Database) -> None:
-    """Also where nothing else shows that the clock was set back; a wait that can be is kept."""
-    accept(database, "om_1")
-    for seconds, kept_times in ((600.0, True), (10 * 24 * HOUR, False)):
-        names = [{"name": name, "next_at": time.time() + seconds} for name in ("second", "clean-up")]
-        with database.write() as connection:
-            connection.execute(timers.delete())
-            connection.execute(timers.insert(), names)
-            connection.execute(update(requests).values(due_at=NOW + seconds))
-            connection.execute(update(generations).values(due_at=NOW + seconds))
-            assert not repair_times(connection, lease=LEASE)
-        found = waits(database, timers.c.next_at, requests.c.due_at, generations.c.due_at)
-        assert [wait > 0 for wait in found] == [kept_times] * 4
 
 
 def test_a_clock_that_is_wrong_drops_no_event(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from bot.errors import DatabaseUnavailable
 from bot.models import Command, ImagePrompt, ParsedMessage
 from bot.sandbox.feishu.delivery import Attempt, RetrySchedule
 from bot.service.requests import SubmitResult
-from tests.support.builders import LEASE, accept, arrival, change, count_rows, reception_of
+from tests.support.builders import LEASE, accept, arrival, change, reception_of
 from tests.support.dsl import DEADLINE, REDELIVERY, BotUnderTest, wait_for
 
 
@@ -82,20 +82,12 @@ def test_a_recall_that_overtakes_its_message(bot: BotUnderTest) -> None:
     assert [(one.parent_id, one.color) for one in user.answers] == [(later.parent_id, "green")]
 
 
-def test_recalls_of_other_messages_do_not_pile_up(database: Database) -> None:
-    """Of recalls of messages that never came, the last ones are remembered, and only while a message may still come."""
-    accept(database, "om_own")
-    cancel_recalled(database, "om_own")
-    for number in range(30):
-        cancel_recalled(database, f"om_{number}", remembered=10)
-    assert count_rows(database) == 1 + 10
-    assert accept(database, "om_20").outcome == "repeated"
-    assert accept(database, "om_19").outcome == "accepted"
-    assert accept(database, "om_own").outcome == "repeated"
-    change(database, update(requests).values(accepted_at=requests.c.accepted_at - 9 * 3_600))
-    cancel_recalled(database, "om_last")
-    assert count_rows(database) == 3
-    assert accept(database, "om_own").outcome == "repeated"
+def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
+    assert [cancel_recalled(database, "om_1") for _ in range(2)] == [0, 0]
+    assert accept(database, "om_1", count=4).outcome == "repeated"
+    assert RequestStore(database, "me").due_requests(limit=10) == []
+    assert is_idle(database)
+    assert accept(database, "om_2").outcome == "accepted"
 
 
 @pytest.mark.parametrize("tried", [False, True], ids=["not sent", "perhaps sent"])

@@ -1,4 +1,4 @@
-"""What has ended is forgotten in time, in small steps, by one process; a person at once, to the last byte."""
+"""What has ended is forgotten in time, in small steps; a person at once, to the last byte."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event, func, select, update
 
 from bot.db.database import NOW, Database, read_url
 from bot.db.key_value import pause
+from bot.db.requests import cancel_recalled
 from bot.db.retention import BATCH, DAY, Retention, forget, stored_of
 from bot.db.tables import (
     generations,
@@ -96,22 +97,25 @@ def test_it_works_in_small_transactions(database: Database) -> None:
     assert max(before - after for before, after in pairwise(left)) == BATCH
 
 
-def test_one_process_a_day_cleans_up(database: Database) -> None:
-    """Of four processes that look at the same moment one cleans up, and none does so again on that day."""
+def test_several_processes_clean_up_at_once(database: Database) -> None:
+    """None of four fails because of another, and nothing is left."""
+    add_finished(database, 2 * BATCH, days=1, ended_ago=50 * DAY)
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda _: retention(database).clean(), range(4)))
-    assert sorted(result is None for result in results) == [False, True, True, True]
-    assert retention(database).clean() is None
-    change(database, update(timers).values(next_at=NOW - 1))
-    assert retention(database).clean() is not None
+        removed = list(pool.map(lambda _: retention(database).clean(), range(4)))
+    retention(database).clean()
+    assert (count_rows(database, requests), sum(removed) <= 2 * BATCH) == (0, True)
 
 
-def test_a_process_that_leaves_hands_its_turn_over(database: Database) -> None:
-    add_finished(database, BATCH + 1, days=1, ended_ago=50 * DAY)
-    leaving = threading.Event()
-    leaving.set()
-    assert Retention(database=database, days=40, stopping=leaving).clean() == BATCH
-    assert retention(database).clean() == 1
+def test_recalls_of_other_messages_do_not_pile_up(database: Database) -> None:
+    """Recalls of messages that never came are forgotten after a day, when none of them can come any more."""
+    accept(database, "om_own")
+    for message_id in ("om_own", "om_other", "om_young"):
+        cancel_recalled(database, message_id)
+    day_old = requests.c.dedup_key != "om_young"
+    change(database, update(requests).where(day_old).values(ended_at=NOW - DAY - 1))
+    retention(database).clean()
+    outcomes = [accept(database, message_id).outcome for message_id in ("om_own", "om_young", "om_other")]
+    assert outcomes == ["repeated", "repeated", "accepted"]
 
 
 def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) -> None:
@@ -125,8 +129,7 @@ def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) ->
     add_row(database, preferences, subject="ou_old", content={})
     add_row(database, key_value, name="user_id_key", value="fake")
     assert retention(database).clean() == 4
-    # The turn of the clean-up itself is a second row of the paces.
-    assert [count_rows(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 2, 1, 1]
+    assert [count_rows(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 1, 1, 1]
     assert [count_rows(database, table) for table in (preferences, key_value)] == [1, 1]
 
 
