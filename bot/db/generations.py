@@ -214,19 +214,6 @@ class GenerationStore:
             pause_model(connection, generation.model, seconds=seconds)
             mark_dirty(connection, [generation.request_id], unless_state="backing_off")
 
-    def delayed_for(self, generation: Generation) -> float:
-        """Seconds since this generation's present step was first put off."""
-        return self._seconds_since(generation, G.backoff_since)
-
-    def link_age(self, generation: Generation) -> float:
-        """Seconds since the platform answered with this generation's link."""
-        return self._seconds_since(generation, G.called_at + G.call_seconds)
-
-    def _seconds_since(self, generation: Generation, time: sa.ColumnElement[float | None]) -> float:
-        statement = sa.select(NOW - time).where(G.generation_id == generation.generation_id)
-        with self.database.read() as connection:
-            return connection.scalar(statement) or 0.0
-
     def made_ids(self, *, limit: int) -> list[str]:
         """The ids of generations whose image is paid for and not delivered, and that nobody works on, oldest first."""
         uploadable = sa.or_(G.cache_name.is_(None), ~IS_UPLOAD_HELD)
@@ -302,9 +289,17 @@ def _unless_cancelled(state: State) -> sa.ColumnElement[Any]:
 
 
 def _with_request(connection: sa.Connection, row: sa.Row[Any]) -> Generation:
-    columns = sa.select(R.dedup_key, R.prompt, R.content)
-    key, prompt, content = connection.execute(columns.where(R.request_id == row.request_id)).one()
-    return read_row(Generation, row, dedup_key=key, prompt=prompt, options=Options.from_stored(content))
+    columns = sa.select(R.dedup_key, R.prompt, R.content, NOW)
+    key, prompt, content, now = connection.execute(columns.where(R.request_id == row.request_id)).one()
+    return read_row(
+        Generation,
+        row,
+        dedup_key=key,
+        prompt=prompt,
+        options=Options.from_stored(content),
+        delayed_for=now - (row.backoff_since or now),
+        link_age=now - (row.called_at or now) - (row.call_seconds or 0.0),
+    )
 
 
 def find_generation(connection: sa.Connection, generation_id: str) -> sa.Row[Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -186,9 +186,9 @@ class RequestStore:
         """Stores how the request is to be answered from now on; the owner keeps it."""
         self._update("change", request, **values)
 
-    def postpone(self, request: Request, *, seconds: float, refused: bool = True, stalled_attempts: int = 0) -> None:
+    def postpone(self, request: Request, *, seconds: float, refused: bool = True) -> None:
         """Releases the request and makes it due again after ``seconds``; only a rejection counts as an attempt."""
-        values = {"due_at": NOW + seconds, "attempts": request.attempts + refused, "stalled_attempts": stalled_attempts}
+        values = {"due_at": NOW + seconds, "attempts": request.attempts + refused, "stalled_attempts": 0}
         self._update("postpone", request, owner=None, **values)
 
     def give_up(self, request: Request, *, outcome: str) -> None:
@@ -424,10 +424,6 @@ def chat_of_card(connection: sa.Connection, *, card_id: str, chat_id: str, sende
     return CardChat(message.chat_type) if message else CardChat()
 
 
-def store_content(connection: sa.Connection, request_id: str, content: Mapping[str, Any], **values: object) -> None:
-    connection.execute(sa.update(requests).where(R.request_id == request_id).values(content=content, **values))
-
-
 def change_language(connection: sa.Connection, *, sender: str, language: Language) -> None:
     """Changes the language of a sender's requests that have not ended."""
     change_rows(connection, requests, sa.and_(R.sender == sender, R.ended_at.is_(None)), {"language": language})
@@ -439,8 +435,7 @@ def settle_offer(database: Database, request_id: str, result: Literal["drawn", "
         request = find_request(connection, request_id)
         # The message may have been recalled meanwhile.
         if request is not None and request.offer and "result" not in request.content:
-            store_content(connection, request_id, {**request.content, "result": result})
-            reopen(connection, request_id)
+            reopen(connection, request_id, content={**request.content, "result": result})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,6 +253,8 @@ class Generation:
     url: str | None
     cache_name: str | None
     image_key: str | None
+    delayed_for: float  # seconds, at the claim, since its present step was first put off
+    link_age: float  # seconds, at the claim, since the platform answered with its link
     dedup_key: str
     prompt: str
     options: Options

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from bot.chat.parsing.history_filter import parse_history_filter
 from bot.db.database import Database
 from bot.db.reports import history_rows
-from bot.db.tables import Request
+from bot.db.tables import Request, read_row
 from bot.models import HistoryEntry, HistoryView
 from bot.options import Options
 
@@ -38,19 +38,7 @@ def read_history(database: Database, request: Request, *, zone: tzinfo) -> tuple
             before=(float(before), int(index)) if index else (request.accepted_at, -1),
             most=PAGE + 1,
         )
-    entries = tuple(
-        HistoryEntry(
-            request_id=row.request_id,
-            prompt=row.prompt,
-            image_key=row.image_key,
-            options=Options.from_stored(row.content),
-            generation_id=row.generation_id,
-            accepted_at=row.accepted_at,
-            calls_billed=row.calls_billed,
-        )
-        for row in rows[:PAGE]
-    )
+    entries = tuple(read_row(HistoryEntry, row, options=Options.from_stored(row.content)) for row in rows[:PAGE])
     more = len(rows) > PAGE
-    last = rows[PAGE - 1] if more else None
-    following = f"{typed}\n{last.accepted_at!r} {last.index_in_request}" if last else ""
+    following = f"{typed}\n{rows[PAGE - 1].accepted_at!r} {rows[PAGE - 1].index_in_request}" if more else ""
     return HistoryView(entries=entries, filter=typed, everywhere=everywhere, more=more), following

@@ -103,21 +103,13 @@ class CardPublisher:
                 raise
         self.store.postpone(claimed, seconds=self.timings.resend_longest)
 
-    def publish_stalled(self, claimed: Request) -> bool:
-        """Says that a claimed request could not be shown; false where that has to wait and is due again."""
+    def publish_stalled(self, claimed: Request) -> None:
+        """Says that a claimed request could not be shown."""
         card = render_notice(self.renderer.cards, "stalled")
-        try:
-            if claimed.answer_id is None:
-                self._post(claimed, "card", "interactive", card)
-            else:
-                self._patch(claimed, claimed.answer_id, card)
-        except SendDelayed as delayed:
-            stalled = claimed.stalled_attempts - 1
-            self.store.postpone(claimed, seconds=delayed.seconds, refused=False, stalled_attempts=stalled)
-            return False
-        except FeishuError as error:
-            log.warning("card rejected", code=error.code, log_id=error.log_id)
-        return True
+        if claimed.answer_id is None:
+            self._post(claimed, "card", "interactive", card)
+        else:
+            self._patch(claimed, claimed.answer_id, card)
 
     def _publish_once(self, request: Request, rendered: RenderedRequest) -> bool:
         """Publishes what was rendered; false where another way has to be tried at once."""

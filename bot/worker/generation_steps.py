@@ -129,7 +129,7 @@ class GenerationSteps:
 
     def _store_glm_error(self, generation: Generation, error: GlmError) -> None:
         timings = self.timings
-        left = timings.backoff_in_all - self.store.delayed_for(generation) if error.waits else 0.0
+        left = timings.backoff_in_all - generation.delayed_for if error.waits else 0.0
         if left > 0:
             wait = backoff_with_jitter(timings.backoff, timings.backoff_longest, generation.backoff_count)
             # The whole model waits as long, and the card says how long that is at most.
@@ -164,9 +164,10 @@ class GenerationSteps:
     def _original(self, generation: Generation) -> ImageFile:
         if generation.cache_name and (cached := self.cache.get(generation.cache_name)):
             return cached
+        began = time.monotonic()
         image = fetch_with_retries(
             lambda: self.downloader.fetch(generation.url or ""),
-            link_age=lambda: self.store.link_age(generation),
+            link_age=lambda: generation.link_age + time.monotonic() - began,
             retries=self.timings.download,
             stopped_in=self.stopping.wait,
         )
@@ -197,7 +198,7 @@ class GenerationSteps:
         count = generation.backoff_count
         if action is FeishuAction.APP_REFUSED and count * timings.probe_longest < timings.outage_in_all:
             self.store.hold(generation, seconds=timings.after_refusal(count), delays=count + 1)
-        elif action is FeishuAction.RETRY and self.store.delayed_for(generation) < timings.upload_in_all:
+        elif action is FeishuAction.RETRY and generation.delayed_for < timings.upload_in_all:
             self.store.postpone(generation, seconds=timings.retry_delay(error.retry_after, times=count))
         else:
             self.store.fail(generation, failure_from_upload(error))

@@ -23,6 +23,7 @@ log = get_logger(__name__)
 
 PRUNE_EVERY = 3_600.0  # seconds between two checks of the folder of originals
 BATCH = 16  # how many rows of a kind one round takes up
+STALLED_NOTICES = 3  # how often it is tried to say that a request cannot be shown
 
 
 @dataclass(kw_only=True)
@@ -116,9 +117,10 @@ class Worker:
                 self.publisher.publish(request)
                 return
             log.error("request stalled", request=request_id)
-            # Once: it may be what breaks now.
-            if request.stalled_attempts > most + 1 or self.publisher.publish_stalled(request):
-                self._requests.give_up(request, outcome="stalled")
+            # A few times: it may be what breaks now.
+            if request.stalled_attempts <= most + STALLED_NOTICES:
+                self.publisher.publish_stalled(request)
+            self._requests.give_up(request, outcome="stalled")
 
     def _deliver(self, generation_id: str) -> None:
         generation = self._generations.claim_made(generation_id, lease=self._timings.lease)
