@@ -30,29 +30,24 @@ WAKE_CHANNEL = "bot_work"  # the PostgreSQL channel on which new work is announc
 CLAIM_LOCK = 0x474C4D01
 LIMITS_LOCK = 0x474C4D03
 
+# Seconds that an SQLite transaction waits for the writes of other threads and processes. An event has to be
+# acknowledged within 3 s; after this it is answered with 503, and Feishu sends it again.
 BUSY_SECONDS = 2.0
-"""Seconds that an SQLite transaction waits for the writes of other threads and processes.
-
-An event has to be acknowledged within 3 s; after this it is answered with 503, and Feishu sends it again.
-"""
 POOL_SECONDS = 0.6  # that a transaction waits for a free connection of this process
 WAL_SECONDS = 10.0  # within which a new SQLite file has to be switched to WAL mode, while other processes do the same
 
+# Seconds after which PostgreSQL ends what takes too long: a wait for a lock, of which an acceptance may need two; a
+# statement; and a transaction that its process has left open, because that process was stopped or cut off.
 BOUNDS = {"lock_timeout": 1.2, "statement_timeout": 2.0, "idle_in_transaction_session_timeout": 5.0}
-"""Seconds after which PostgreSQL ends what takes too long: a wait for a lock, of which an acceptance may need two; a
-statement; and a transaction that its process has left open, because that process was stopped or cut off."""
 
+# Milliseconds, seconds and counts after which a silent PostgreSQL is declared dead. Where the network drops packets, no
+# error comes by itself for a quarter of an hour: https://www.postgresql.org/docs/current/libpq-connect.html
 SILENCE: dict[str, Any] = {
     "tcp_user_timeout": 5_000,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
 }
-"""Milliseconds, seconds and counts after which a silent PostgreSQL is declared dead.
-
-Where the network drops packets, no error comes by itself for a quarter of an hour:
-https://www.postgresql.org/docs/current/libpq-connect.html
-"""
 
 
 class _Now(FunctionElement[float]):
@@ -70,8 +65,7 @@ def _now_on_sqlite(*_: Any, **__: Any) -> str:
     return "bot_clock()"
 
 
-NOW = _Now()
-"""The time in seconds since 1970, in a statement."""
+NOW = _Now()  # the time in seconds since 1970, in a statement
 
 
 def read_url(given: str) -> URL:
@@ -101,11 +95,10 @@ class Database:
 
     @contextmanager
     def write(self, *, step: str | None = None, patience: float | None = None) -> Iterator[sa.Connection]:
-        """A transaction that writes; commits at the end of the block.
+        """A transaction that writes; raises ``DatabaseUnavailable`` when it takes too long, or the disk is full.
 
         At ``step`` tests stop a process. ``patience`` are the seconds to wait for the locks of others, for a job that
-        nobody waits for; each of its statements may take twice as long. By default as long as an acknowledgement may.
-        Raises ``DatabaseUnavailable`` when the database does not answer in time, or cannot write (a full disk).
+        nobody waits for; each of its statements may take twice as long.
         """
         if not self.is_sqlite:
             with self._begin(step=step) as connection:
@@ -180,7 +173,6 @@ def upsert(connection: sa.Connection, table: sa.Table, *conditions: sa.ColumnEle
 
 
 def read_time(connection: sa.Connection) -> float:
-    """The time in seconds since 1970, as :data:`NOW` has it."""
     return connection.scalar(sa.select(NOW)) or 0.0
 
 

@@ -115,9 +115,9 @@ def workers_alive(database: Database, *, within: float) -> int:
 class Leases:
     """Renews the leases of what this process works on, and ends those of processes that died.
 
-    Each process of a host holds a locked file in ``folder`` as long as it lives. The kernel drops the lock with the
-    process, however it dies, so its work is taken over without waiting for the lease, which lasts ``seconds`` without
-    a heartbeat. A stopped (not dead) process keeps its lock and loses its work only when its lease runs out.
+    Each process of a host holds a locked file in ``folder``. The kernel drops the lock with the process, however it
+    dies, so its work is taken over without waiting for the lease, which lasts ``seconds`` without a heartbeat. A
+    stopped (not dead) process loses its work only when its lease runs out.
     """
 
     def __init__(self, database: Database, *, folder: Path, seconds: float = 15.0) -> None:
@@ -148,57 +148,47 @@ class Leases:
             return True
 
     def release(self, row_id: str) -> None:
-        """Lets the lease on a row run out; its owner should have been cleared by then."""
         with self._held_lock:
             self._held.pop(row_id, None)
 
     def confirm(self, row_id: str) -> None:
-        """Makes sure, before a side effect, that the lease on a held row has not run out.
+        """Makes sure, before a side effect, that the lease on a held row has not run out; renews one that may have.
 
-        The claim or the last heartbeat may have been committed late, or the process may have been stopped. Then the
-        lease is renewed; ``LeaseLost`` and ``DatabaseUnavailable`` mean that nothing more may be done with the row.
+        After ``LeaseLost`` and ``DatabaseUnavailable`` nothing more may be done with the row.
         """
+        if self._is_late(row_id):
+            self._renew([row_id])
+            if self._is_late(row_id):
+                raise LeaseLost(row_id)
+
+    def _is_late(self, row_id: str) -> bool:
         with self._held_lock:
-            since = self._held.get(row_id)
-        if since is None:
-            raise LeaseLost(row_id)
-        if elapsed_time() - since < self.seconds:
-            return
-        began = elapsed_time()
-        with self._database.write() as connection:
-            renewed = self._renew(connection, [row_id])
-        if not renewed or elapsed_time() - began >= self.seconds:
-            raise LeaseLost(row_id)
-        self._note_renewed(renewed, began)
+            return elapsed_time() - self._held.get(row_id, float("-inf")) >= self.seconds
 
     @property
     def held(self) -> list[str]:
-        """The ids of the rows that are worked on here now."""
         with self._held_lock:
             return list(self._held)
 
     def beat(self, *, sign_on: bool = True) -> None:
         """Renews the leases, and signs on as alive; first it shortens times stored before the clock was set back."""
-        held, began = self.held, elapsed_time()
         with self._database.write() as connection:
             if repair_times(connection, lease=self.seconds):
                 log.error("clock set back", note="every stored wait counts as over")
             if sign_on:
                 upsert(connection, workers, owner=self.owner, seen_at=NOW)
-            renewed = self._renew(connection, held) if held else []
-        self._note_renewed(renewed, began)
+        if held := self.held:
+            self._renew(held)
 
-    def _renew(self, connection: sa.Connection, row_ids: list[str]) -> list[str]:
-        """Renews the leases of those rows that are still this process's, and gives their ids."""
-        renewed = []
-        for table in LEASED:
-            own = sa.and_(table.c.owner == self.owner, _key(table).in_(row_ids))
-            renewed += _ids(change_rows(connection, table, own, {"lease_until": NOW + self.seconds}))
-        return renewed
-
-    def _note_renewed(self, row_ids: list[str], began: float) -> None:
+    def _renew(self, row_ids: list[str]) -> None:
+        """Renews the leases of those rows that are still this process's."""
+        began, renewed = elapsed_time(), list[str]()
+        with self._database.write() as connection:
+            for table in LEASED:
+                own = sa.and_(table.c.owner == self.owner, _key(table).in_(row_ids))
+                renewed += _ids(change_rows(connection, table, own, {"lease_until": NOW + self.seconds}))
         with self._held_lock:
-            self._held |= {row_id: max(began, self._held[row_id]) for row_id in row_ids if row_id in self._held}
+            self._held |= {row_id: max(began, self._held[row_id]) for row_id in renewed if row_id in self._held}
 
     def release_dead_leases(self) -> list[str]:
         """Ends the leases of this host's dead processes; gives their names."""
@@ -222,11 +212,8 @@ class Leases:
         try:
             with self._path(owner).open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (FileNotFoundError, BlockingIOError):
-            return False
-        except OSError as error:
-            # Its lease will run out.
-            log.warning("lease file not checked", owner=owner, reason=error.strerror)
+        except OSError:
+            # It is locked, on another host, or cannot be read; then its lease will run out.
             return False
         return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,15 +13,12 @@ from bot.logs import get_logger
 
 log = get_logger(__name__)
 
-MIGRATIONS = Path(__file__).with_name("migrations")
-"""The folder of the revisions, one module each, which Alembic applies in order; their numbers only grow."""
+MIGRATIONS = Path(__file__).with_name("migrations")  # one module a revision, applied in order; the numbers only grow
 HEAD = "0005"
-EXCLUSIVE = "0003"
-"""The revision that no older process may outlive: it could not store an image that it has paid for."""
+EXCLUSIVE = "0003"  # no older process may outlive it: that could not store an image that it has paid for
 
 SILENCE = 15.0  # seconds without a heartbeat after which a worker counts as gone
-PATIENCE = 600.0
-"""Seconds to wait for another process that changes the schema, and for what is under way in the tables."""
+PATIENCE = 600.0  # seconds to wait for another process that changes the schema, and for what is under way in the tables
 
 SCHEMA_LOCK = 0x474C4D02  # the PostgreSQL advisory lock around schema changes
 
@@ -33,32 +29,26 @@ def current_revision(database: Database) -> str | None:
         return _revision(connection)
 
 
-def migrate(database: Database, *, wait: float = SILENCE + 1.0) -> bool:
+def migrate(database: Database) -> bool:
     """Brings the schema to :data:`HEAD`, unless it is newer; returns whether there was anything to do.
 
     Raises:
-        SettingsError: processes of an older version are still working after ``wait`` seconds.
+        SettingsError: processes of a version before :data:`EXCLUSIVE` are still working.
     """
     if current_revision(database) == HEAD:
         return False
-    deadline = time.monotonic() + wait
-    while True:
-        with database.write(step="schema.migrate", patience=PATIENCE) as connection:
-            if not database.is_sqlite:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
-            # Another process may have done it while this one waited for the lock.
-            before = _revision(connection)
-            if before is not None and before >= HEAD:
-                if before > HEAD:
-                    log.warning("schema newer than program", revision=before, program=HEAD)
-                return False
-            owner = _working(connection) if before is not None and before < EXCLUSIVE else None
-            if owner is None:
-                _upgrade(connection, is_new=before is None)
-                break
-            if time.monotonic() > deadline:
-                raise SettingsError([f"the bot's process {owner} is still working: stop all of them, then start one"])
-        time.sleep(0.25)
+    with database.write(step="schema.migrate", patience=PATIENCE) as connection:
+        if not database.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+        # Another process may have done it while this one waited for the lock.
+        before = _revision(connection)
+        if before is not None and before >= HEAD:
+            if before > HEAD:
+                log.warning("schema newer than program", revision=before, program=HEAD)
+            return False
+        if before is not None and before < EXCLUSIVE and (owner := _working(connection)):
+            raise SettingsError([f"the bot's process {owner} is still working: stop all of them, then start one"])
+        _upgrade(connection, is_new=before is None)
     log.info("schema migrated", from_revision=before, to_revision=HEAD)
     return True
 

@@ -309,7 +309,7 @@ def test_working_process_of_an_older_version_holds_the_migration_up(empty_url: s
         for alive in ALIVE:
             change(database, text(alive).bindparams(now=time.time()))
             with pytest.raises(SettingsError, match="old:1:2"):
-                migrate(database, wait=0.3)
+                migrate(database)
             assert current_revision(database) == "0001"
             change(database, text("DELETE FROM workers"), text("UPDATE generations SET lease_until = 0"))
-        assert migrate(database, wait=0.3)
+        assert migrate(database)
