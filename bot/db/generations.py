@@ -38,7 +38,6 @@ MEASURED = 20  # calls that are read for the estimate of the wait
 _BEGUN = sa.or_(G.repeated, G.backoff_count > 0)
 _SERVED = sa.and_(last_served.c.sender == G.sender, last_served.c.model == G.model)
 _ARRIVAL = G.accepted_at, G.index_in_request
-_OWN_ORDER = {"partition_by": G.sender, "order_by": (_BEGUN.desc(), *_ARRIVAL)}
 _IS_BEGUN = sa.case((_BEGUN, 1), else_=0)
 _FAIR_ORDER = (
     _IS_BEGUN.desc(),
@@ -46,7 +45,7 @@ _FAIR_ORDER = (
     # Who is served for a call that was begun is served again after everybody else.
     sa.case((_BEGUN, 0), else_=sa.func.sum(_IS_BEGUN).over(partition_by=G.sender)),
     sa.func.coalesce(last_served.c.called_at, 0.0),
-    sa.func.first_value(G.accepted_at).over(**_OWN_ORDER),
+    sa.func.first_value(G.accepted_at).over(partition_by=G.sender, order_by=(_BEGUN.desc(), *_ARRIVAL)),
     *_ARRIVAL,
 )
 """The order in which the generations of one model get slots if nobody else comes.

@@ -28,7 +28,7 @@ from bot.db.tables import (
     view_of_generation,
 )
 from bot.db.timers import IS_HELD, messages_left
-from bot.models import ChatType, GenerationView, Language, State
+from bot.models import CardAction, ChatType, GenerationView, Language, State
 
 MOST_PATCHES = 6  # of a card in all: a basic Feishu plan allows 10,000 to 50,000 calls a month
 
@@ -380,29 +380,22 @@ def unfinished_requests(connection: sa.Connection, *, sender: str) -> Sequence[s
     return connection.execute(own.order_by(R.accepted_at, R.request_id)).all()
 
 
-def image_request(
-    connection: sa.Connection,
-    *,
-    chat_id: str,
-    presser: str,
-    request_id: str | None = None,
-    generation_id: str | None = None,
-) -> Request | None:
-    """A request of images in a chat, by its id or by one of its images that was delivered.
+def image_request(connection: sa.Connection, action: CardAction, *, of_image: bool = False) -> Request | None:
+    """The request of images that a button in its chat names, by its id or by one of its images that was delivered.
 
     In their direct chat people reach what they asked for in other chats, too; its answer is for the direct chat.
     """
-    which: Any = request_id
-    if generation_id is not None:
-        image = G.generation_id == generation_id, G.image_key.is_not(None)
+    which: Any = str(action.value.get("r"))
+    if of_image:
+        image = G.generation_id == str(action.value.get("g")), G.image_key.is_not(None)
         which = sa.select(G.request_id).where(*image).scalar_subquery()
     request = _first(connection, sa.select(requests).where(R.request_id == which, R.kind == "images"))
-    if request is None or request.chat_id == chat_id:
+    if request is None or request.chat_id == action.chat_id:
         return request
-    direct = sa.select(R.request_id).where(R.chat_id == chat_id, R.sender == presser, R.chat_type == "p2p").limit(1)
-    if request.sender != presser or connection.scalar(direct) is None:
+    own = R.chat_id == action.chat_id, R.sender == action.presser, R.chat_type == "p2p"
+    if request.sender != action.presser or connection.scalar(sa.select(R.request_id).where(*own).limit(1)) is None:
         return None
-    return replace(request, chat_id=chat_id, chat_type="p2p", in_topic=False)
+    return replace(request, chat_id=action.chat_id, chat_type="p2p", in_topic=False)
 
 
 class CardChat(NamedTuple):
@@ -412,15 +405,16 @@ class CardChat(NamedTuple):
     in_topic: bool = False
 
 
-def chat_of_card(connection: sa.Connection, *, card_id: str, chat_id: str, sender: str) -> CardChat:
-    """Chat type and topic of a card that somebody pressed, which the press does not tell.
+def chat_of_card(connection: sa.Connection, action: CardAction) -> CardChat:
+    """Chat type and topic of a pressed card, which the press does not tell.
 
     They are those of the request that the card answers, else those of a message in the chat.
     """
-    newest, near = sa.select(requests).order_by(_NEWEST_FIRST), sa.or_(R.chat_id == chat_id, R.sender == sender)
-    if card := _first(connection, newest.where(near, R.answer_id == card_id)):
+    newest = sa.select(requests).order_by(_NEWEST_FIRST)
+    near = sa.or_(R.chat_id == action.chat_id, R.sender == action.presser)
+    if card := _first(connection, newest.where(near, R.answer_id == action.message_id)):
         return CardChat(card.chat_type, card.in_topic)
-    message = _first(connection, newest.where(R.chat_id == chat_id, _IS_MESSAGE))
+    message = _first(connection, newest.where(R.chat_id == action.chat_id, _IS_MESSAGE))
     return CardChat(message.chat_type) if message else CardChat()
 
 

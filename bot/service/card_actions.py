@@ -5,24 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from bot.chat.cards.command_cards import EXAMPLES
 from bot.chat.cards.elements import CardContext
 from bot.chat.cards.form_card import prefill, render_form
 from bot.chat.parsing.parser import parse_prompt
+from bot.db import requests as stored
 from bot.db.generations import resume_images
-from bot.db.requests import (
-    CardChat,
-    cancel,
-    chat_of_card,
-    find_request,
-    generations_of,
-    image_request,
-    last_prompt,
-    reopen,
-    settle_offer,
-)
 from bot.db.tables import NewRequest, Request, fingerprint
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
@@ -53,26 +43,8 @@ class CardActionHandler:
         Raises:
             DatabaseUnavailable: nothing was stored.
         """
-        actions: Mapping[Any, Callable[[CardAction, Any], Toast]] = {
-            "again": self._again,
-            "resume": self._resume,
-            "deliver": self._resume,
-            "ratio": self._repeat,
-            "edit": self._form,
-            "retype": self._form,
-            "submit": self._submit,
-            "cancel": self._cancel,
-            "original": self._original,
-            "older": self._older,
-            "confirm": self._confirm,
-            "decline": self._decline,
-            "example": self._example,
-            "command": self._command,
-            "style": self._style,
-            "export": self._export,
-        }
         name = action.value.get("a")
-        perform = actions.get(name) if isinstance(name, str) else None
+        perform = self._ACTIONS.get(name) if isinstance(name, str) else None
         shown = self._shown(action, name) if perform else None
         ids = {}
         if isinstance(shown, Request):
@@ -82,30 +54,28 @@ class CardActionHandler:
             log.info("card action", action=name, card=action.message_id)
             if perform is None:
                 return self.cards.toast("toast.unknown", "warning")
-            return perform(action, shown) if shown is not None else self.cards.toast("toast.gone", "warning")
+            return perform(self, action, shown) if shown is not None else self.cards.toast("toast.gone", "warning")
 
     def reject(self) -> Toast:
         return self.cards.toast("toast.not_allowed", "warning")
 
-    def _shown(self, action: CardAction, name: Any) -> Request | CardChat | None:
+    def _shown(self, action: CardAction, name: Any) -> Request | stored.CardChat | None:
         """What a card shows: a request, that of one of its images, or just its chat; only in the card's own chat."""
-        chat_id, request_id = action.chat_id, str(action.value.get("r"))
         with self.requests.database.read() as connection:
             if name in _WITHOUT_REQUEST:
-                return chat_of_card(connection, card_id=action.message_id, chat_id=chat_id, sender=action.presser)
+                return stored.chat_of_card(connection, action)
             if name in ("confirm", "decline", "older"):
-                card = find_request(connection, request_id)
-                if card is None or card.chat_id != chat_id:
+                card = stored.find_request(connection, str(action.value.get("r")))
+                if card is None or card.chat_id != action.chat_id:
                     return None
                 is_its = card.content.get("name") == "history" if name == "older" else card.offer
                 return card if is_its else None
-            which = {"generation_id": str(action.value.get("g"))} if name == "original" else {"request_id": request_id}
-            request = image_request(connection, chat_id=chat_id, presser=action.presser, **which)
+            request = stored.image_request(connection, action, of_image=name == "original")
         return None if request and name not in _WITHOUT_PROMPT and not request.raw_prompt else request
 
     def _again(self, action: CardAction, request: Request) -> Toast:
         with self.requests.database.read() as connection:
-            states = {image.state for image in generations_of(connection, request.request_id)}
+            states = {image.state for image in stored.generations_of(connection, request.request_id)}
         if action.message_id == request.answer_id and not all(state.ended for state in states):
             # The button was pressed twice: its images go on already.
             return self.cards.toast("toast.going_on", "info")
@@ -121,9 +91,9 @@ class CardActionHandler:
         if self._resume_images(request, kept=kept):
             return self.cards.toast("toast.resumed", "success")
         with self.requests.database.write(step="card_actions.reopen") as connection:
-            if all(image.state.ended for image in generations_of(connection, request.request_id)):
+            if all(image.state.ended for image in stored.generations_of(connection, request.request_id)):
                 # Its card still offers what is no longer possible.
-                reopen(connection, request.request_id)
+                stored.reopen(connection, request.request_id)
                 return self.cards.toast("toast.not_resumed", "info")
         return self.cards.toast("toast.going_on", "info")
 
@@ -185,7 +155,7 @@ class CardActionHandler:
         once = replace(self._new(action, request), dedup_key=f"confirm:{request.request_id}", fingerprint=None)
         result = self.requests.submit(once, prompt, store_rejected=False)
         if result.error is None:
-            settle_offer(self.requests.database, request.request_id, "drawn")
+            stored.settle_offer(self.requests.database, request.request_id, "drawn")
         return self._answer(result, "toast.queued" if result.outcome == "accepted" else "toast.going_on")
 
     def _decline(self, action: CardAction, request: Request) -> Toast:
@@ -193,20 +163,20 @@ class CardActionHandler:
             return self.cards.toast("toast.too_late", "info")
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
-        settle_offer(self.requests.database, request.request_id, "declined")
+        stored.settle_offer(self.requests.database, request.request_id, "declined")
         return self.cards.toast("toast.declined", "info")
 
     def _cancel(self, action: CardAction, request: Request) -> Toast:
         if not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
         with self.requests.database.write(step="card_actions.cancel") as connection:
-            count = cancel(connection, [request.request_id])
+            count = stored.cancel(connection, [request.request_id])
         return self.cards.toast("toast.cancelled", "success") if count else self.cards.toast("toast.too_late", "info")
 
     def _may_change(self, action: CardAction, request: Request) -> bool:
         return action.presser == request.sender or action.presser in self.requests.admins
 
-    def _example(self, action: CardAction, chat: CardChat) -> Toast:
+    def _example(self, action: CardAction, chat: stored.CardChat) -> Toast:
         name = action.value.get("e")
         if name not in EXAMPLES:
             return self.cards.toast("toast.unknown", "warning")
@@ -214,18 +184,18 @@ class CardActionHandler:
         prompt = ImagePrompt(prompt=self.cards.messages.text(f"welcome.example.{name}.prompt", new.language))
         return self._answer(self.requests.submit(new, prompt, store_rejected=False), "toast.queued")
 
-    def _command(self, action: CardAction, chat: CardChat) -> Toast:
+    def _command(self, action: CardAction, chat: stored.CardChat) -> Toast:
         if action.value.get("c") != "commands":
             return self.cards.toast("toast.unknown", "warning")
         return self._accept(action, chat, Command(name="commands"), "toast.sent")
 
-    def _style(self, action: CardAction, chat: CardChat) -> Toast:
+    def _style(self, action: CardAction, chat: stored.CardChat) -> Toast:
         """Asks whether the last prompt of who pressed, or else the style's example, is to be drawn in a style."""
         style = self.requests.styles.find(str(action.value.get("s")))
         if style is None:
             return self.cards.toast("toast.unknown", "warning")
         with self.requests.database.read() as connection:
-            last = last_prompt(connection, sender=action.presser, chat_id=action.chat_id)
+            last = stored.last_prompt(connection, sender=action.presser, chat_id=action.chat_id)
         new = self._new(action, chat)
         text = style.example[new.language]
         if last is not None:
@@ -233,7 +203,7 @@ class CardActionHandler:
         prompt = ImagePrompt(prompt=text, options={"style": style.name["en"]})
         return self._answer(self.requests.submit(new, prompt, ask=True, store_rejected=False), "toast.sent")
 
-    def _export(self, action: CardAction, chat: CardChat) -> Toast:
+    def _export(self, action: CardAction, chat: stored.CardChat) -> Toast:
         """Sends a month's usage as a file to the admin who pressed, and to nobody else in the chat."""
         if action.presser not in self.requests.admins:
             return self.cards.toast("toast.admins_only", "warning")
@@ -245,7 +215,7 @@ class CardActionHandler:
         return self._answer(result, "toast.export_coming")
 
     def _accept(
-        self, action: CardAction, shown: Request | CardChat, message: ParsedMessage, key: str = "toast.queued"
+        self, action: CardAction, shown: Request | stored.CardChat, message: ParsedMessage, key: str = "toast.queued"
     ) -> Toast:
         return self._answer(self.requests.submit(self._new(action, shown), message, store_rejected=False), key)
 
@@ -261,7 +231,7 @@ class CardActionHandler:
         values: dict[str, object] = {**error.values, "zone": self.cards.zone_name}
         return self.cards.toast(error.sentence, "warning", **values)
 
-    def _new(self, action: CardAction, shown: Request | CardChat) -> NewRequest:
+    def _new(self, action: CardAction, shown: Request | stored.CardChat) -> NewRequest:
         """A new request; chat type, topic, language and source are those of the request that the card shows."""
         request = shown if isinstance(shown, Request) else None
         return NewRequest(
@@ -277,3 +247,22 @@ class CardActionHandler:
                 "press", action.presser, action.message_id, action.value, action.choice, dict(action.form)
             ),
         )
+
+    _ACTIONS: ClassVar[Mapping[str, Callable[[Any, CardAction, Any], Toast]]] = {
+        "again": _again,
+        "resume": _resume,
+        "deliver": _resume,
+        "ratio": _repeat,
+        "edit": _form,
+        "retype": _form,
+        "submit": _submit,
+        "cancel": _cancel,
+        "original": _original,
+        "older": _older,
+        "confirm": _confirm,
+        "decline": _decline,
+        "example": _example,
+        "command": _command,
+        "style": _style,
+        "export": _export,
+    }

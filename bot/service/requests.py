@@ -14,21 +14,10 @@ from sqlalchemy import Connection
 
 from bot.chat.parsing.tokenizer import ADMINS_ONLY
 from bot.chat.styles import Styles, apply
+from bot.db import requests as stored
 from bot.db.database import Database, lock_admissions
 from bot.db.generations import is_free_to_repeat, resume_images
 from bot.db.key_value import Defaults, Preferences, pause, resume
-from bot.db.requests import (
-    cancel,
-    change_language,
-    find_duplicates,
-    find_request,
-    insert_requests,
-    known_keys,
-    last_language,
-    last_prompt,
-    recalled_among,
-    unfinished_requests,
-)
 from bot.db.tables import Kind, NewRequest, log_ids
 from bot.db.usage import QuotaUsage, count_recent
 from bot.errors import UserError
@@ -141,7 +130,7 @@ class RequestService:
         """The language that a sender has chosen, else that of their last message; ``None`` before the first."""
         with self.database.read() as connection:
             chosen = self.preferences.read(connection, sender).language(sender)
-            return chosen or last_language(connection, sender=sender)
+            return chosen or stored.last_language(connection, sender=sender)
 
     def _commit(
         self, submissions: Sequence[_Submission], *, step: str = "requests.accept_prompts"
@@ -155,14 +144,14 @@ class RequestService:
             else:
                 counts = self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at)
             found = _Admission(
-                known=known_keys(connection, [one.dedup_key for one in new]),
-                duplicates=find_duplicates(connection, new, at=at),
-                recalled=recalled_among(connection, {one.source for one in new if one.source}),
+                known=stored.known_keys(connection, [one.dedup_key for one in new]),
+                duplicates=stored.find_duplicates(connection, new, at=at),
+                recalled=stored.recalled_among(connection, {one.source for one in new if one.source}),
                 counts=counts,
                 defaults=self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)}),
             )
             results = [self._admit(connection, self._draft(one, found), found) for one in submissions]
-            insert_requests(connection, found.rows, at=at, month=self.limits.periods.month())
+            stored.insert_requests(connection, found.rows, at=at, month=self.limits.periods.month())
         return results
 
     def _draft(self, asked: _Submission, found: _Admission) -> _Submission:
@@ -190,10 +179,11 @@ class RequestService:
         price = self.limits.price(new.options) if new.kind == "images" else 0.0
         if new.dedup_key in found.known:
             return SubmitResult(outcome="repeated", kind=new.kind, price=price)
-        if too_fast := self._check_rate(new, found, store_rejected=store_rejected):
-            return too_fast
+        too_fast = self.limits.check_rate(found.counts, new.sender)
+        if too_fast and new.content.get("name") != TO_ADMIN:
+            return _too_fast(asked, found, too_fast)
         if new.fingerprint in found.duplicates and (new.kind == "images" or not store_rejected):
-            return _duplicate(new, message, found, store=store_rejected)
+            return _duplicate(asked, found)
         outcome = self._decide(connection, new, message, found)
         if isinstance(outcome, UserError):
             if store_rejected:
@@ -209,20 +199,6 @@ class RequestService:
         if new.fingerprint:
             found.duplicates[new.fingerprint] = new.request_id
         return SubmitResult(outcome="accepted", kind=new.kind, request_id=new.request_id, price=price)
-
-    def _check_rate(self, new: NewRequest, found: _Admission, *, store_rejected: bool) -> SubmitResult | None:
-        """What becomes of what a sender sends too fast: one notice, then nothing; ``None`` where they do not."""
-        error, counts = self.limits.check_rate(found.counts, new.sender), found.counts
-        if error is None or new.content.get("name") == TO_ADMIN:
-            return None
-        found.known.add(new.dedup_key)
-        if not store_rejected:
-            return SubmitResult(outcome="rejected", kind=new.kind, error=error)
-        if counts.warned[new.sender]:
-            return SubmitResult(outcome="silenced", kind=new.kind)
-        counts.warned[new.sender] += 1
-        found.rows.append(replace(_rejected(new, error), kind="too_fast"))
-        return SubmitResult(outcome="rejected", kind="too_fast", request_id=new.request_id, error=error)
 
     def _resolve(self, typed: TypedOptions, new: NewRequest, defaults: Defaults) -> Options | UserError:
         return resolve_options(
@@ -248,7 +224,7 @@ class RequestService:
                 return self._set(connection, new, found.defaults)
             case "lang":
                 self.preferences.set(connection, new.sender, {"language": argument})
-                change_language(connection, sender=new.sender, language=argument)
+                stored.change_language(connection, sender=new.sender, language=argument)
                 result = {"language": argument}
             case "pause":
                 result = {"changed": pause(connection, by=new.sender)}
@@ -259,7 +235,7 @@ class RequestService:
         return result
 
     def _cancel(self, connection: Connection, new: NewRequest) -> _Result:
-        own = unfinished_requests(connection, sender=new.sender)
+        own = stored.unfinished_requests(connection, sender=new.sender)
         if not own:
             return UserError(sentence="command.nothing_to_cancel")
         argument = new.content["argument"]
@@ -267,7 +243,7 @@ class RequestService:
         if number > len(own):
             return UserError(sentence="command.no_such_number", values={"number": str(number), "most": str(len(own))})
         cancelled = own[number - 1 : number] if number else own
-        rows = cancel(connection, [one.request_id for one in cancelled])
+        rows = stored.cancel(connection, [one.request_id for one in cancelled])
         # Requests from other chats are named only where nobody else reads.
         named = [one.request_id for one in cancelled if new.chat_type == "p2p" or one.chat_id == new.chat_id]
         in_call = Counter(row.model for row in rows if row.calls_billed)
@@ -292,9 +268,9 @@ class RequestService:
         """
         with self.database.read() as connection:
             if command.argument:
-                last = find_request(connection, command.argument)
+                last = stored.find_request(connection, command.argument)
             else:
-                last = last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
+                last = stored.last_prompt(connection, sender=new.sender, chat_id=new.chat_id)
             if last is None or not last.raw_prompt:
                 return new, _GONE
             free = not command.options and is_free_to_repeat(connection, last.request_id)
@@ -304,8 +280,22 @@ class RequestService:
         return replace(new, source=last.prompt_source), ImagePrompt(prompt=last.raw_prompt, options=options)
 
 
-def _duplicate(new: NewRequest, message: ParsedMessage, found: _Admission, *, store: bool) -> SubmitResult:
+def _too_fast(asked: _Submission, found: _Admission, error: UserError) -> SubmitResult:
+    """What becomes of what a sender sends too fast: one notice, then nothing."""
+    new, warned = asked.new, found.counts.warned
+    found.known.add(new.dedup_key)
+    if not asked.store_rejected:
+        return SubmitResult(outcome="rejected", kind=new.kind, error=error)
+    if warned[new.sender]:
+        return SubmitResult(outcome="silenced", kind=new.kind)
+    warned[new.sender] += 1
+    found.rows.append(replace(_rejected(new, error), kind="too_fast"))
+    return SubmitResult(outcome="rejected", kind="too_fast", request_id=new.request_id, error=error)
+
+
+def _duplicate(asked: _Submission, found: _Admission) -> SubmitResult:
     """Makes nothing of what a person has asked for just now; where it is stored, a card offers to draw it once more."""
+    new, message, store = asked
     if not store or not isinstance(message, ImagePrompt):
         return SubmitResult(outcome="duplicate", kind=new.kind)
     offered = {"prompt": message.prompt, "options": message.options}
