@@ -231,17 +231,13 @@ class GenerationStore:
     def keep(self, generation: Generation, **values: object) -> None:
         self._update("keep", generation, **values)
 
-    def postpone(self, generation: Generation, *, seconds: float) -> None:
-        """Releases a generation and makes it due again after ``seconds``, which is no stalled attempt."""
-        self._update("postpone", generation, **_backoff(seconds))
+    def postpone(self, generation: Generation, *, seconds: float, delays: int | None = None) -> None:
+        """Releases a generation and makes it due again after ``seconds``, which is no stalled attempt.
 
-    def hold(self, generation: Generation, *, seconds: float, delays: int) -> None:
-        """Releases a generation that waits ``seconds`` until Feishu may accept the app's calls: no back-off of its own.
-
-        ``delays`` is how often it has been rejected, which makes the waits longer.
+        With ``delays``, how often it was rejected, it waits for Feishu to accept the app: no back-off of its own.
         """
-        values = {"backoff_since": None, "backoff_count": delays, "due_at": NOW + seconds}
-        self._update("hold", generation, owner=None, **values)
+        outage = {} if delays is None else {"backoff_since": None, "backoff_count": delays}
+        self._update("postpone", generation, **_backoff(seconds) | outage)
 
     def done(self, generation: Generation, **values: object) -> None:
         self._end("done", generation, state=_unless_cancelled(State.DONE), **values)

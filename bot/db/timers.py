@@ -196,11 +196,7 @@ class Outages:
 
     @contextmanager
     def guard(self, name: str) -> Iterator[None]:
-        """Put around each call to Feishu, by its name; calls of no kind of :data:`KINDS` never wait.
-
-        Raises:
-            SendDelayed: such calls are refused at present, and the next probe is not due.
-        """
+        """Put around each call to Feishu, by its name; ``SendDelayed`` means that it has to wait for the next probe."""
         if (call := KINDS.get(name)) is None:
             yield
             return

@@ -141,41 +141,34 @@ def yuan(images: Mapping[str, int], prices: Mapping[str, float]) -> float:
     return sum(count * prices.get(model, 0.0) for model, count in images.items())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ApiUsageCounter:
     """Counts calls to Feishu in memory; a killed process loses what it has counted since it stored last."""
 
     database: Database
     periods: BillingPeriods
+    _unstored: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _unstored: Counter[str] = field(default_factory=Counter, init=False)
 
     def count(self, name: str) -> None:
         """Counts one call, whatever came of it: the platform may have counted it too."""
         if name not in UNCOUNTED:
             with self._lock:
-                self._unstored[self.periods.month()] += 1
+                self._unstored += 1
 
     def store(self) -> None:
-        """Adds what was counted to the months in the database; with ``DatabaseUnavailable`` nothing is lost."""
+        """Adds what was counted to this month in the database; with ``DatabaseUnavailable`` nothing is lost."""
         with self._lock:
-            taken = Counter(self._unstored)
-            self._unstored.clear()
-        if not taken:
-            return
+            calls, self._unstored = self._unstored, 0
         try:
             with self.database.write() as connection:
-                for month, calls in sorted(taken.items()):
-                    add_usage(connection, month=month, name=FEISHU_CALLS, count=calls)
+                add_usage(connection, month=self.periods.month(), name=FEISHU_CALLS, count=calls)
         except DatabaseUnavailable:
             with self._lock:
-                self._unstored.update(taken)
+                self._unstored += calls
             raise
 
     def of_month(self) -> int:
         """This month's calls: those stored, and those of this process that are not yet."""
-        month = self.periods.month()
         with self.database.read() as connection:
-            stored = feishu_calls(connection, month)
-        with self._lock:
-            return stored + self._unstored[month]
+            return feishu_calls(connection, self.periods.month()) + self._unstored

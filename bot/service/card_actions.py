@@ -38,11 +38,7 @@ class CardActionHandler:
     cards: CardContext
 
     def handle(self, action: CardAction) -> Toast:
-        """Stores what an action asks for; returns the toast to answer with.
-
-        Raises:
-            DatabaseUnavailable: nothing was stored.
-        """
+        """Stores what an action asks for; returns the toast to answer with."""
         name = action.value.get("a")
         perform = self._ACTIONS.get(name) if isinstance(name, str) else None
         shown = self._shown(action, name) if perform else None

@@ -105,8 +105,7 @@ class EventHandler:
     def handle(self, event: Event) -> Mapping[str, object]:
         """Stores what an event asks for; returns the JSON of the answer: ``{}``, or a toast for a card action.
 
-        Raises:
-            DatabaseUnavailable: nothing was stored, and Feishu has to send the event again.
+        With ``DatabaseUnavailable`` nothing was stored, and Feishu has to send the event again.
         """
         bot_open_id = self.identity.open_id
         if bot_open_id is None and event.event_type == "im.message.receive_v1":

@@ -105,10 +105,7 @@ class RequestService:
         """Stores a request for a message, unless one with the same ``dedup_key`` is there.
 
         If ``ask``, a card asks before images are made. Without ``store_rejected`` nothing is stored of a rejected
-        request: the caller alone answers it.
-
-        Raises:
-            DatabaseUnavailable: nothing was stored.
+        request: the caller alone answers it. Nothing is stored, either, with ``DatabaseUnavailable``.
         """
         if isinstance(message, Command) and message.name == "again":
             new, message = self._again(new, message)

@@ -90,22 +90,22 @@ class GenerationSteps:
                     platform_request_id=error.request_id,
                     words=error.values.get("words"),
                 )
-                self._retry_until_stored(partial(self._store_glm_error, generation, error))
+                self.retry_until_stored(partial(self._store_glm_error, generation, error))
                 return False
             except (LeaseLost, DatabaseUnavailable):
                 # Nothing was sent, so nothing was paid for.
                 log.warning("paid call not sent")
-                self._retry_until_stored(partial(self.store.undo_claim, generation))
+                self.retry_until_stored(partial(self.store.undo_claim, generation))
                 raise
             # The URL is paid for: it is stored whatever it takes, and it frees the slot.
             made = partial(self.store.made, generation, image, link_expires_at=link_expires_at(image.url))
-            wanted = self._retry_until_stored(made)
+            wanted = self.retry_until_stored(made)
         except (LeaseLost, DatabaseUnavailable):
             raise
         except Exception:
             # The call may have been sent, and must not be paid for again because of a bug in this program.
             log.exception("paid call crashed")
-            self._retry_until_stored(partial(self.store.fail, generation, CRASHED, billed=True))
+            self.retry_until_stored(partial(self.store.fail, generation, CRASHED, billed=True))
             return False
         log.info("generation made", wanted=wanted, platform_request_id=image.request_id)
         return wanted
@@ -146,7 +146,7 @@ class GenerationSteps:
         try:
             uploaded = {} if generation.image_key else self._upload(generation, self._original(generation))
             # Feishu has the image: without its key it would be uploaded again.
-            self._retry_until_stored(partial(self.store.done, generation, **uploaded))
+            self.retry_until_stored(partial(self.store.done, generation, **uploaded))
             log.info("generation done")
         except DownloadFailed as error:
             log.warning("download failed", reason=error)
@@ -157,7 +157,7 @@ class GenerationSteps:
                 # What was kept of it is gone, too.
                 self.store.fail(generation, failure_from_glm(error), cache_name=None)
         except SendDelayed as delayed:
-            self.store.hold(generation, seconds=delayed.seconds, delays=generation.backoff_count)
+            self.store.postpone(generation, seconds=delayed.seconds, delays=generation.backoff_count)
         except FeishuError as error:
             self._on_upload_error(generation, error)
 
@@ -197,14 +197,14 @@ class GenerationSteps:
         log.log(refusal_level(error), "upload failed", code=error.code, action=action.name)
         count = generation.backoff_count
         if action is FeishuAction.APP_REFUSED and count * timings.probe_longest < timings.outage_in_all:
-            self.store.hold(generation, seconds=timings.after_refusal(count), delays=count + 1)
+            self.store.postpone(generation, seconds=timings.after_refusal(count), delays=count + 1)
         elif action is FeishuAction.RETRY and generation.delayed_for < timings.upload_in_all:
             self.store.postpone(generation, seconds=timings.retry_delay(error.retry_after, times=count))
         else:
             self.store.fail(generation, failure_from_upload(error))
 
-    def _retry_until_stored(self, step: Callable[[], T]) -> T:
-        """Stores the outcome of a paid call or of an upload, again and again until the process has to exit."""
+    def retry_until_stored(self, step: Callable[[], T]) -> T:
+        """Stores what must not be lost or asked for twice, again and again until the process has to exit."""
         tries, gives_up_at = 0, float("inf")
         while True:
             try:

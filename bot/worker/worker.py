@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from bot.background import Background
 from bot.db.generations import recover_lost_calls
@@ -156,7 +157,7 @@ class Worker:
         with self._claiming:
             if self._stopping.is_set():
                 return None
-            slots = self._queue.slots[model]
+            slots, generation = self._queue.slots[model], None
             waiting = self._generations.next_waiting(model, slots=slots)
             if waiting is None:
                 return None
@@ -164,31 +165,19 @@ class Worker:
             if not self._leases.hold(generation_id, since=elapsed_time()):
                 # The end of its last call is being stored again, as the first commit was not acknowledged.
                 return None
-            generation = None
             try:
                 generation = self._generations.claim_slot(
-                    generation_id,
-                    lease=self._timings.lease,
-                    slots=self._queue.slots[model],
-                    deadline=call_seconds(options),
+                    generation_id, lease=self._timings.lease, slots=slots, deadline=call_seconds(options)
                 )
             except DatabaseUnavailable:
-                generation = self._unacknowledged_claim(generation_id)
+                # Its commit may not have been acknowledged; without asking, the call might be charged twice.
+                generation = self.steps.retry_until_stored(partial(self._generations.claimed_slot, generation_id))
             finally:
                 if generation is None:
                     self._leases.release(generation_id)
         if generation is not None:
             self.wake.set()
         return generation
-
-    def _unacknowledged_claim(self, generation_id: str) -> Generation | None:
-        """What became of a claim whose commit was not acknowledged; without asking, it might be charged twice."""
-        while True:
-            try:
-                return self._generations.claimed_slot(generation_id)
-            except DatabaseUnavailable:
-                if self._stopping.wait(self._timings.poll):
-                    raise
 
     def _run_task(self, work: Callable[..., None], subject: Generation | str, *, follows: bool = True) -> None:
         """Runs a task of a pool; after an error the row is found again when its lease is over."""
