@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from bot.db.database import NOW, Database, insert_if_new, lock_claims, notify_workers, read_time, upsert
 from bot.db.key_value import IS_PAUSED
-from bot.db.leases import LONGEST_CALL, claim_row, holds_slot, is_free, lock_rows, update_owned
+from bot.db.leases import LONGEST_CALL, change_rows, claim_row, holds_slot, is_free, lock_rows, update_owned
 from bot.db.requests import generations_of, mark_dirty, reopen
 from bot.db.tables import (
     NOTIFICATION,
@@ -319,12 +319,17 @@ def recover_lost_calls(database: Database, *, failure: Failure, but_not: Sequenc
         if connection.execute(sa.select(G.generation_id).where(lost).limit(1)).first() is None:
             return 0
     with database.write(step="generations.recover_lost_calls") as connection:
-        rows = lock_rows(connection, generations, lost)
+        values = {
+            "state": sa.case((G.repeated, State.FAILED), else_=State.WAITING),
+            "failure": sa.case((G.repeated, sa.literal(failure, G.failure.type))),
+            "ended_at": sa.case((G.repeated, NOW)),
+            "repeated": True,
+            "due_at": 0.0,
+            "owner": None,
+            "slot_until": None,
+        }
+        rows = change_rows(connection, generations, lost, values)
         failed, again = [row for row in rows if row.repeated], [row for row in rows if not row.repeated]
-        end = {"state": State.FAILED, "failure": failure, "ended_at": NOW}
-        for some, values in ((failed, end), (again, {"state": State.WAITING, "repeated": True, "due_at": 0.0})):
-            which = G.generation_id.in_([row.generation_id for row in some])
-            connection.execute(sa.update(generations).where(which).values(**values, owner=None, slot_until=None))
         lock_rows(connection, requests, R.request_id.in_([row.request_id for row in rows]))
         mark_dirty(connection, [row.request_id for row in failed])
         mark_dirty(connection, [row.request_id for row in again], unless_state="generating")

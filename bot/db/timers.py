@@ -58,10 +58,6 @@ class PeriodicLock:
         with self.database.write() as connection:
             return upsert(connection, timers, timers.c.next_at <= NOW, name=self.name, next_at=NOW + self.seconds)
 
-    def keep(self) -> None:
-        """Keeps the lock for another ``seconds``, as the work goes on."""
-        self.end(self.seconds)
-
     def end(self, seconds: float) -> None:
         """Makes the job due again after so many seconds."""
         with self.database.write() as connection:

@@ -69,7 +69,7 @@ class BitableExporter:
             self.queue.done()
             added += len(records)
             self._failures = 0
-            self.lock.keep()
+            self.lock.end(self.lock.seconds)
             if len(batch.generation_ids) < MOST_RECORDS or self.stopping.wait(BETWEEN):
                 break
         self.lock.end(self.every)

@@ -198,6 +198,10 @@ class RequestRenderer:
         view = QueueView(entries=ordered, elsewhere=elsewhere, paused=paused, private=private)
         return commands.render_queue(self.cards, view)
 
+    def _find(self, request_id: str) -> Request | None:
+        with self.queue.database.read() as connection:
+            return find_request(connection, request_id)
+
     def _notice(self, request: Request) -> Card:
         name, _, details = request.content["argument"].partition("\n")
         return commands.render_notice(self.cards, name, **({"details": details} if details else {}))
@@ -227,8 +231,7 @@ class RequestRenderer:
     def _form(self, request: Request) -> Card:
         """The form with the prompt of a request: with words added to it, or as its message was typed."""
         edited, _, change = request.content["argument"].partition("\n")
-        with self.queue.database.read() as connection:
-            row = find_request(connection, edited)
+        row = self._find(edited)
         if row is None or not row.raw_prompt:
             return commands.render_notice(self.cards, "recalled")
         typed = row.content.get("typed") if request.content["name"] == "retype" else None
@@ -272,8 +275,7 @@ class RequestRenderer:
 
     def _duplicate(self, request: Request) -> Card:
         typed = known_options(request.content["offer"]["options"])
-        with self.queue.database.read() as connection:
-            first = find_request(connection, request.content["argument"])
+        first = self._find(request.content["argument"])
         options = Options.from_stored({**(first.content if first else {}), **typed})
         return commands.render_duplicate(
             self.cards,
@@ -285,8 +287,7 @@ class RequestRenderer:
     def _cancelled(self, request: Request) -> Card:
         result = request.content["result"]
         in_call: Mapping[str, int] = result.get("in_call", {})
-        with self.queue.database.read() as connection:
-            named = [find_request(connection, request_id) for request_id in result.get("named", ())]
+        named = [self._find(request_id) for request_id in result.get("named", ())]
         return commands.render_cancelled(
             self.cards,
             count=result["count"],
