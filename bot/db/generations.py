@@ -155,10 +155,7 @@ class GenerationStore:
             return _with_request(connection, row)
 
     def claimed_slot(self, generation_id: str) -> Generation | None:
-        """The generation if this owner has taken a slot for it and has not released it.
-
-        Tells what became of a claim whose commit was not acknowledged; it waits for a commit that is under way.
-        """
+        """What became of a claim whose commit was not acknowledged: the generation if it was made."""
         with self.database.write(step="generations.claimed_slot") as connection:
             # Locked by its id alone: a commit that is under way hides what it has changed, but not its lock.
             (row,) = lock_rows(connection, generations, G.generation_id == generation_id)
@@ -203,10 +200,7 @@ class GenerationStore:
         return state == State.MADE
 
     def push_back(self, generation: Generation, *, seconds: float) -> None:
-        """Puts a generation back into the queue that the platform rejected before any work; due after ``seconds``.
-
-        Until then nothing of its model is called: the others would be rejected as well.
-        """
+        """Puts a generation back into the queue that was rejected before any work; its model waits for ``seconds``."""
         values = {"state": _unless_cancelled(State.WAITING), "slot_until": None, **_backoff(seconds)}
         with self.database.write(step="generations.push_back") as connection:
             self._update_in(connection, generation, 1, **values)
@@ -366,7 +360,7 @@ def is_free_to_repeat(connection: sa.Connection, request_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """One model's queue at the time ``now``; times in seconds since 1970."""
+    """One model's queue at the time ``now``."""
 
     waiting: Sequence[sa.Row[str, str, float]]  # generation_id, request_id, due_at, in the order of their turns
     running: int

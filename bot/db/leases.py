@@ -152,10 +152,7 @@ class Leases:
             self._held.pop(row_id, None)
 
     def confirm(self, row_id: str) -> None:
-        """Makes sure, before a side effect, that the lease on a held row has not run out; renews one that may have.
-
-        After ``LeaseLost`` and ``DatabaseUnavailable`` nothing more may be done with the row.
-        """
+        """Makes sure, before a side effect, that the lease on a held row has not run out; renews one that may have."""
         if self._is_late(row_id):
             self._renew([row_id])
             if self._is_late(row_id):

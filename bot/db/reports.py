@@ -59,8 +59,7 @@ def history_rows(
 ) -> Sequence[sa.Row[Any]]:
     """The images that a sender got, newest first, in one chat or everywhere, whose prompts have all these words.
 
-    They are older than the image with this time of acceptance and index in its request (``before``). Times are in
-    seconds since 1970.
+    They are older than the image with this time of acceptance and index in its request (``before``).
     """
     at, index = before
     statement = _with_requests(
@@ -209,10 +208,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def recent_failures(database: Database, *, seconds: float) -> tuple[float, float, list[tuple[float, Failure]]]:
-    """The time, that of the last success (0 for none), and what failed since then or in the last ``seconds``, and when.
-
-    Times are in seconds since 1970, the oldest failure is first.
-    """
+    """The time, that of the last success (0 for none), and what failed since or in the last ``seconds``, in order."""
     done = sa.select(G.ended_at).where(G.ended_at.is_not(None), G.state == State.DONE)
     with database.read() as connection:
         now = read_time(connection)
@@ -236,8 +232,8 @@ class ExportBatch:
 class BitableQueue:
     """Batches of generations that have ended, one at a time for all processes.
 
-    A batch is stored before its first call and deleted after a good one, so that a call whose answer was lost is made
-    again as it was.
+    A batch is stored until its call is known to have passed, so that a call whose answer was lost is made again as it
+    was.
     """
 
     database: Database

@@ -192,10 +192,7 @@ class RequestStore:
         self._update("postpone", request, owner=None, **values)
 
     def give_up(self, request: Request, *, outcome: str) -> None:
-        """Ends a request that cannot be answered; generations that have not been paid for are cancelled.
-
-        A card that is in the chat keeps what it says.
-        """
+        """Ends a request that cannot be answered; its generations that have not been paid for are cancelled."""
         unpaid = sa.and_(G.request_id == request.request_id, WAITS)
         with self.database.write(step="requests.give_up") as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": NOW})
@@ -247,10 +244,7 @@ def mark_dirty(connection: sa.Connection, request_ids: Collection[str], *, unles
 
 
 def cancel(connection: sa.Connection, request_ids: Collection[str]) -> Sequence[sa.Row[Any]]:
-    """Cancels the unfinished generations of requests; gives them.
-
-    A call under way keeps its slot until the platform is done, and stays charged.
-    """
+    """Cancels the unfinished generations of requests; gives them. A call under way keeps its slot and its charge."""
     go_on = sa.and_(G.request_id.in_(request_ids), UNFINISHED)
     cancelled = change_rows(connection, generations, go_on, {"state": State.CANCELLED, "ended_at": NOW})
     if cancelled:

@@ -60,10 +60,7 @@ class QuotaUsage:
 def count_images(
     connection: sa.Connection, senders: Collection[str], *, month: str, day_began: float, at: float
 ) -> QuotaUsage:
-    """Counts for these senders and the team ``at`` a time, in seconds since 1970.
-
-    The counts stay right until the end of a transaction that began with :func:`lock_admissions`.
-    """
+    """Counts for these senders and the team; right until the end of a transaction of :func:`lock_admissions`."""
     theirs, waiting = G.sender.in_(senders), _count(connection, G.model, WAITS)
     return replace(
         count_recent(connection, senders, at=at),
@@ -78,10 +75,7 @@ def count_images(
 def count_budgets(
     connection: sa.Connection, budgets: Collection[str], *, month: str, began: float
 ) -> dict[str, Counter[str]]:
-    """Counts a month's calls and waiting images of people (``open_id``) and chats (``chat_id``), by model.
-
-    The month ``began`` at this time, in seconds since 1970.
-    """
+    """Counts calls and waiting images of people (``open_id``) and chats (``chat_id``) since a month ``began``."""
     found: dict[str, Counter[str]] = {who: Counter() for who in budgets}
     people = sa.select(G.sender, G.model, _CALLS).where(G.sender.in_(budgets), G.accepted_at >= began)
     chats = (
@@ -96,7 +90,7 @@ def count_budgets(
 
 
 def count_recent(connection: sa.Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
-    """Counts what of these senders was answered in the minute before ``at``, in seconds since 1970; nothing else."""
+    """Counts what of these senders was answered in the minute before ``at``; nothing else."""
     lately = R.sender.in_(senders), R.accepted_at > at - MINUTE
     return QuotaUsage(
         recent=_count(connection, R.sender, *lately, R.kind != "too_fast"),

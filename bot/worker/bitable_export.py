@@ -92,10 +92,7 @@ class BitableExporter:
 
 
 def record(row: Row[Any], *, prices: Mapping[str, float], people: bool, prompts: bool) -> dict[str, object]:
-    """The values of one generation, with its sender (``people``) and prompt where these are exported.
-
-    The row has the generation, and chat, prompt and options of its request.
-    """
+    """The values of one generation, with its sender (``people``) and prompt where these are exported."""
     values: dict[str, object | None] = {
         NUMBER: row.generation_id,
         # Milliseconds since 1970.

@@ -249,10 +249,7 @@ class CardPublisher:
         return True
 
     def _give_up(self, request: Request, error: FeishuError) -> None:
-        """Ends a request whose answer is refused for good.
-
-        An old card must not go on saying that the answer is coming, nor show text of a recalled message.
-        """
+        """Ends a request whose answer is refused for good, and what its old card says of it."""
         if request.answer_id is not None and (request.delivery_mode == "messages" or request.recalled):
             try:
                 card = None if request.recalled else render_notice(self.renderer.cards, "unshown")

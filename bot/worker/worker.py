@@ -150,10 +150,7 @@ class Worker:
                         self._start(self._cards, self._publish, current.request_id, follows=True)
 
     def _claim_slot(self, model: str) -> Generation | None:
-        """Takes a free slot of a model for the next generation; ``None`` when there is no slot, or nothing for it.
-
-        Whoever makes the call releases the lease.
-        """
+        """Takes a free slot of a model for the next generation, and holds it; ``None`` without slot or generation."""
         with self._claiming:
             if self._stopping.is_set():
                 return None
