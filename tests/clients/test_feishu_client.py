@@ -137,8 +137,8 @@ def test_a_refused_token_is_replaced_once_and_the_call_repeated(served: Platform
 def test_threads_share_one_token(feishu: FeishuStandIn, feishu_client: FeishuClient) -> None:
     """It is fetched once for all of them, and again when it has expired."""
     for fetched in (1, 2):
-        with ThreadPoolExecutor(20) as threads:
-            for answer in [threads.submit(feishu_client.bot_info) for _ in range(20)]:
+        with ThreadPoolExecutor(10) as threads:
+            for answer in [threads.submit(feishu_client.bot_info) for _ in range(10)]:
                 assert answer.result().open_id == feishu.bot_open_id
         assert len(feishu.calls_named("token")) == fetched
         feishu.expire_tokens()

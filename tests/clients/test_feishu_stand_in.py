@@ -384,7 +384,8 @@ def test_a_press_is_a_callback_whose_answer_is_checked(wire: Wire) -> None:
         (Response.of_json({"card": card()}), (200673, None)),
         (Response.of_json({"card": {"type": "raw", "data": card({"tag": "note"})}}), (200673, None)),
     ]
-    with RecordingServer(lambda _: answers[len(bot.requests) - 1][0]) as bot:
+    bot = RecordingServer(lambda _: answers[len(bot.requests) - 1][0])
+    with bot:
         stand_in.webhook_url = bot.origin
         for answer, expected in answers:
             shown = stand_in.press(sent, "ou_lin", value={"a": "again", "r": "r1"}, name="b1")

@@ -19,7 +19,7 @@ from bot.sandbox.http import LoopbackServer, Response
 from bot.sandbox.page.server import Page as ServedPage
 from bot.sandbox.page.server import Unable
 from tests.clients.feishu_wire import Wire
-from tests.support.dsl import Gate, bot_with_paused_glm
+from tests.support.dsl import Gate, bot_with
 from tests.unit.card_samples import cards, samples
 
 # Pages of one context share a process, so that only the first one has to start it.
@@ -125,7 +125,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     """A bot, fresh stand-ins and the page."""
     gate = Gate()
     # The welcome card comes at any moment after the page is opened, and would be the newest call of a test.
-    with bot_with_paused_glm(gate, tmp_path, {"BOT_WELCOME_ENTERED": "false"}) as bot:
+    with bot_with(tmp_path, {"BOT_WELCOME_ENTERED": "false"}, gate=gate) as bot:
         controls = ScriptedControls(bot.feishu, bot.glm)
         with ServedPage(controls) as page:
             wire = Wire(bot.feishu).log_in()

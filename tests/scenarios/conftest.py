@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dsl import QUICK, BotUnderTest, Conversation, Gate, bot_with, bot_with_paused_glm, wait_for
+from tests.support.dsl import QUICK, BotUnderTest, Conversation, Gate, bot_with, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def gate() -> Gate:
 @pytest.fixture
 def held(request: pytest.FixtureRequest, gate: Gate, tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot of this test's own, with the file's ``SETTINGS``, whose paid calls wait at the gate."""
-    with bot_with_paused_glm(gate, tmp_path / "held", getattr(request.module, "SETTINGS", None)) as bot:
+    with bot_with(tmp_path / "held", getattr(request.module, "SETTINGS", None), gate=gate) as bot:
         yield bot
 
 

@@ -8,23 +8,14 @@ from pathlib import Path
 import pytest
 
 from bot.settings import config_folder
-from tests.support.dsl import (
-    CATALOGUE,
-    BotUnderTest,
-    Conversation,
-    Gate,
-    bot_with,
-    bot_with_paused_glm,
-    toast_text,
-    wait_for,
-)
+from tests.support.dsl import CATALOGUE, BotUnderTest, Conversation, Gate, bot_with, toast_text, wait_for
 
 ZONE = CATALOGUE.bilingual("zone.china")
 
 
 def test_full_queue_refuses(tmp_path: Path, gate: Gate) -> None:
     """What is being made does not count as waiting; what is refused is not paid."""
-    with bot_with_paused_glm(gate, tmp_path, {"BOT_LIMITS_WAITING": "1"}) as bot:
+    with bot_with(tmp_path, {"BOT_LIMITS_WAITING": "1"}, gate=gate) as bot:
         bot.new_user().ask_without_waiting("第一座灯塔")
         wait_for(lambda: gate.calls_waiting == 1)
         bot.new_user().ask_without_waiting("第二座灯塔")

@@ -543,29 +543,23 @@ def _actions(component: Mapping[str, Any], *, form: str | None) -> Iterator[Card
 
 @contextmanager
 def bot_with(
-    folder: Path,
-    variables: Mapping[str, str] | None = None,
-    *,
-    wrap_glm: Wrap | None = None,
-    pace: Timings = QUICK,
+    folder: Path, variables: Mapping[str, str] | None = None, *, gate: Gate | None = None, pace: Timings = QUICK
 ) -> Iterator[BotUnderTest]:
-    """The bot with an admin and these settings; in the end nobody was pinged and no redirect was followed."""
+    """The bot with an admin and these settings; in the end nobody was pinged and no redirect was followed.
+
+    Its paid calls wait at the ``gate``, where there is one, which is open in the end.
+    """
     settings = {"BOT_TEAM_ADMINS": ADMIN, **(variables or {})}
-    with BotUnderTest(folder=folder, wrap_glm=wrap_glm, pace=pace, variables=settings) as bot:
+    wrap = gate.around if gate else None
+    with BotUnderTest(folder=folder, wrap_glm=wrap, pace=pace, variables=settings) as bot:
         bot.feishu.state.add_person("管理员", open_id=ADMIN)
-        yield bot
-        assert bot.feishu.pings == []
-        assert bot.glm.strays == []
-
-
-@contextmanager
-def bot_with_paused_glm(gate: Gate, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[BotUnderTest]:
-    """The bot whose paid calls wait at a gate; in the end the gate is open."""
-    with bot_with(folder, variables, wrap_glm=gate.around) as bot:
         try:
             yield bot
         finally:
-            gate.release(1000)
+            if gate:
+                gate.release(1000)
+        assert bot.feishu.pings == []
+        assert bot.glm.strays == []
 
 
 def variables_for(feishu: FeishuStandIn, *, folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from bot.sandbox.glm.images import render
 
 
 def draw_once(prompt: str, *, width: int, height: int, image_id: str, **_: object) -> bytes:
-    """The same picture of a size for every call, with a comment of its own; drawing is a quarter of a prompt's work."""
+    """The same picture of a size for every call, with a comment of its own; drawing is a fifth of a prompt's work."""
     picture, comment = _picture(width, height), f"{image_id} {prompt}".encode()
     return picture[:2] + b"\xff\xfe" + (2 + len(comment)).to_bytes(2) + comment + picture[2:]
 
