@@ -21,7 +21,7 @@ from bot.feishu import sdk
 from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits, PressAnswer
+from bot.sandbox.feishu.state import ChatMessage, FeishuState, Limits
 from bot.sandbox.http import Response
 from tests.clients.feishu_wire import HandClock, Json, Wire, button, card, image, png, words
 from tests.clients.servers import RecordingServer

@@ -35,20 +35,15 @@ from bot.app import create_app
 from bot.errors import DatabaseUnavailable, SettingsError
 from bot.logs import LogRateLimit
 from bot.models import Event
-from bot.sandbox.feishu.delivery import encrypt, sign
 from bot.sandbox.http import shared_tls
 from bot.settings import ServerSettings, load
 from bot.web.routes import EventEndpoint, Handler
 from bot.web.server import Server
-from bot.web.verification import Verifier
 from tests.repo.lock import TOP
 from tests.service.test_any_input import anything
 from tests.support.dsl import DEADLINE, BotUnderTest, variables_for
+from tests.support.events import APP, KEY, NOW, challenge, event, sealed, signature, verifier, wrapped
 
-APP = "cli_sandbox"
-KEY = "not-a-real-encrypt-key"
-TOKEN = "not-a-real-token"
-NOW = 1_700_000_000.0
 DIRECT: dict[str, Any] = {"trust_env": False, "verify": shared_tls(), "timeout": DEADLINE}
 MIB = 1024 * 1024
 SECONDS = 30
@@ -73,9 +68,6 @@ class WebhookClient:
         return self.post(body, signature(body), path=path)
 
 
-VERIFIER = Verifier(app_id=APP, encrypt_key=KEY, verification_token=TOKEN)
-
-
 @contextmanager
 def webhook_server(handle: Handler = lambda _: {}) -> Iterator[WebhookClient]:
     handled: list[Event] = []
@@ -85,7 +77,7 @@ def webhook_server(handle: Handler = lambda _: {}) -> Iterator[WebhookClient]:
         return handle(event)
 
     app = Flask("webhook")
-    app.register_blueprint(EventEndpoint(handle=record, clock=lambda: NOW).webhook(VERIFIER))
+    app.register_blueprint(EventEndpoint(handle=record, clock=lambda: NOW).webhook(verifier()))
     server = Server(app, port=0, bounds=ServerSettings(host="127.0.0.1", threads=4, connections=100, idle_seconds=10))
     server.start()
     try:
@@ -93,38 +85,6 @@ def webhook_server(handle: Handler = lambda _: {}) -> Iterator[WebhookClient]:
             yield WebhookClient(http=http, port=server.port, handled=handled)
     finally:
         server.close()
-
-
-def event(event_type: str = "im.message.receive_v1", **changes: Any) -> dict[str, Any]:
-    """An event of this moment, with other values in its header; ``None`` takes one away."""
-    header = {
-        "event_id": "e-1",
-        "event_type": event_type,
-        "create_time": str(int(NOW * 1000)),
-        "token": TOKEN,
-        "app_id": APP,
-        **changes,
-    }
-    kept = {name: value for name, value in header.items() if value is not None}
-    return {"schema": "2.0", "header": kept, "event": {"message": {"message_id": "om_1", "content": "一只猫"}}}
-
-
-def challenge(**changes: Any) -> dict[str, Any]:
-    return {"type": "url_verification", "token": TOKEN, "challenge": "ajls384kdjx98XX", **changes}
-
-
-def wrapped(plain: bytes) -> bytes:
-    """A body with encrypted content."""
-    return json.dumps({"encrypt": encrypt(KEY, plain, iv=bytes(range(16)))}).encode()
-
-
-def sealed(content: object) -> bytes:
-    return wrapped(json.dumps(content, ensure_ascii=False).encode())
-
-
-def signature(body: bytes) -> dict[str, str]:
-    digest = sign(KEY, timestamp="1700000000", nonce="n-1", body=body)
-    return {"X-Lark-Request-Timestamp": "1700000000", "X-Lark-Request-Nonce": "n-1", "X-Lark-Signature": digest}
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +160,7 @@ def test_rejections_are_logged_without_anything_that_was_sent(caplog: pytest.Log
     endpoint = EventEndpoint(handle=lambda _: {}, limit=LogRateLimit(clock=lambda: now))
 
     def reject(body: bytes) -> None:
-        endpoint.answer(lambda: VERIFIER.verify(body, {**signature(body), "X-Lark-Signature": "marked"}))
+        endpoint.answer(lambda: verifier().verify(body, {**signature(body), "X-Lark-Signature": "marked"}))
 
     for number in range(50):
         reject(b"marked-%d" % number)

@@ -138,7 +138,8 @@ MODELS = "glm-image, cogview-4, cogview-4-250304, cogview-3-flash"
 WRONG: list[tuple[dict[str, object], str, dict[str, str]]] = [
     ({"quality": "4k"}, "quality", {"value": "4k", "allowed": "hd, standard"}),
     ({"style": "水墨画"}, "style", {"value": "水墨画", "allowed": "水墨, ink, 3D渲染"}),
-    *(({"count": count}, "count", {"value": str(count), "most": "4"}) for count in (0, 9)),
+    ({"count": 0}, "count", {"value": "0", "most": "4"}),
+    ({"count": 9}, "count", {"value": "9", "most": "4"}),
     ({"watermark": False}, "no_watermark", {}),
     ({"model": "dall-e", "size": "16:9"}, "model", {"value": "dall-e", "allowed": MODELS}),
 ]

@@ -13,7 +13,7 @@ from bot.errors import EventRejected
 from bot.models import Event
 from bot.web import verification
 from bot.web.verification import Verifier
-from tests.service.webhook_client import challenge, event, sealed, signature, verifier, wrapped
+from tests.support.events import challenge, event, sealed, signature, verifier, wrapped
 
 VECTORS = json.loads((Path(__file__).parents[1] / "facts" / "event_vectors.json").read_text(encoding="utf-8"))
 FULL = VECTORS["full_vector"]
@@ -31,7 +31,7 @@ def refusal(body: bytes, given: dict[str, str], **settings: Any) -> EventRejecte
     return refused.value
 
 
-def vector(body: str, digest: str) -> Event | UrlVerification:
+def vector(body: str, digest: str) -> Event | str:
     """What a recorded body with a recorded signature is."""
     given = {"X-Lark-Request-Timestamp": FULL["timestamp"], "X-Lark-Request-Nonce": FULL["nonce"]}
     return OF_THE_VECTORS.verify(body.encode(), {**given, "X-Lark-Signature": digest})
