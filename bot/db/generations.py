@@ -39,12 +39,13 @@ _BEGUN = sa.or_(G.repeated, G.backoff_count > 0)
 _SERVED = sa.and_(last_served.c.sender == G.sender, last_served.c.model == G.model)
 _ARRIVAL = G.accepted_at, G.index_in_request
 _IS_BEGUN = sa.case((_BEGUN, 1), else_=0)
+_LAST_SERVED = sa.func.coalesce(last_served.c.called_at, 0.0)
 _FAIR_ORDER = (
     _IS_BEGUN.desc(),
     sa.func.row_number().over(partition_by=(G.sender, _BEGUN), order_by=_ARRIVAL),
     # Who is served for a call that was begun is served again after everybody else.
     sa.case((_BEGUN, 0), else_=sa.func.sum(_IS_BEGUN).over(partition_by=G.sender)),
-    sa.func.coalesce(last_served.c.called_at, 0.0),
+    _LAST_SERVED,
     sa.func.first_value(G.accepted_at).over(partition_by=G.sender, order_by=(_BEGUN.desc(), *_ARRIVAL)),
     *_ARRIVAL,
 )
@@ -91,7 +92,8 @@ _NEXT = (
     .join(requests, R.request_id == G.request_id)
     .outerjoin(last_served, _SERVED)
     .where(G.model == _MODEL, _is_claimable(model=_MODEL, slots=sa.bindparam("slots", type_=sa.Integer)))
-    .order_by(*_FAIR_ORDER)
+    # The first one of the fair order, without what orders those behind it.
+    .order_by(_IS_BEGUN.desc(), _LAST_SERVED, *_ARRIVAL)
     .limit(1)
 )
 
