@@ -154,6 +154,8 @@ class ApiUsageCounter:
         """Adds what was counted to this month in the database; with ``DatabaseUnavailable`` nothing is lost."""
         with self._lock:
             calls, self._unstored = self._unstored, 0
+        if not calls:
+            return
         try:
             with self.database.write() as connection:
                 add_usage(connection, month=self.periods.month(), name=FEISHU_CALLS, count=calls)

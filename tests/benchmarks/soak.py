@@ -18,7 +18,7 @@ from sqlalchemy import Table, func, select, true, update
 
 from bot.db.database import NOW, Database, read_url
 from bot.db.retention import DAY, Retention
-from bot.db.tables import generations, last_served, requests, timers
+from bot.db.tables import generations, last_served, requests
 from bot.sandbox.faults import FAULTS as ALL
 from bot.sandbox.faults import arm
 from bot.sandbox.feishu.state import ChatMessage
@@ -75,8 +75,7 @@ class Soak:
             for table in (generations, requests):
                 old = table.c.ended_at < NOW - seconds
                 connection.execute(update(table).where(old).values(ended_at=table.c.ended_at - 60 * DAY))
-            connection.execute(update(last_served).values(posted_at=last_served.c.called_at - 60 * DAY))
-            connection.execute(update(timers).where(timers.c.name == "clean-up").values(next_at=0.0))
+            connection.execute(update(last_served).values(called_at=last_served.c.called_at - 60 * DAY))
         Retention(database=self.database, days=30, stopping=threading.Event()).clean()
 
     def count(self, table: Table, *, unfinished: bool = False) -> int:
