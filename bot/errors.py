@@ -106,11 +106,7 @@ class ErrorKind(Enum):
     CONTENT_REJECTED = "content_filter_violation", "failure.content", True  # the prompt, or the image
     REQUEST_REJECTED = "invalid_request", "failure.request", False
     SERVER_FAILED = "server_error", "failure.server", True  # or its answer cannot be understood
-    REQUEST_BLOCKED = (
-        "server_error",
-        "failure.blocked",
-        False,
-    )  # a firewall or proxy answered; the platform never saw it
+    REQUEST_BLOCKED = "server_error", "failure.blocked", False  # by a firewall or proxy, before the platform
     NETWORK_FAILED = "NETWORK_ERROR", "failure.network", True
     NOT_CONNECTED = "NETWORK_ERROR", "failure.network", False  # nothing was sent
     CALL_TIMED_OUT = "TIMEOUT", "failure.timeout", True  # whether the image was made is unknown
