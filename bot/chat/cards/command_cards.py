@@ -108,10 +108,11 @@ def render_question(
     if draw and count > 1:
         text = ctx.say("confirm.text", count=count, price=amount)
         draw["confirm"] = {"title": el.label(ctx.say("confirm.title")), "text": el.label(text)}
+    state = result or ("free" if draw else "type")
     elements = [
         ctx.paragraph("question.text" if shown.strip() else "question.text_plain", prompt=shown),
         el.small(ctx.option("style", style)) if style else None,
-        ctx.small(f"question.{result or ('free' if draw else 'type')}"),
+        ctx.small(f"question.{state}"),
         *([] if result else el.row(draw, ctx.button("button.decline", a="decline", r=request_id))),
     ]
     return ctx.card("question.title", elements, color="grey" if result else None)
