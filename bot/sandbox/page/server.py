@@ -173,10 +173,10 @@ class Page(LoopbackServer):
         self._feishu.faults.disarm()
 
     def _set_seconds(self, *, seconds: float | Literal["real"]) -> None:
-        self._glm.seconds = None if seconds == "real" else float(seconds)
+        self._glm.seconds = None if seconds == "real" else max(0.0, float(seconds))
 
-    def _set_delivery(self, **changes: Any) -> None:
-        self._feishu.delivery = replace(self._feishu.delivery, **changes)
+    def _set_delivery(self, *, duplicates: int, new_event_id: bool = False) -> None:
+        self._feishu.delivery = replace(self._feishu.delivery, duplicates=int(duplicates), new_event_id=new_event_id)
 
 
 def _static(request: Request) -> Response:
