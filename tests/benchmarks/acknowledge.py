@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tests.benchmarks.harness import Figure, deliver, engines, percentile, running_bot
 from tests.support.bot_process import NO_LIMITS
 from tests.support.waiting import wait_until
@@ -33,13 +35,9 @@ def acknowledged(engine: str, due: list[float]) -> list[float]:
         return good
 
 
-def measure(*, quick: bool) -> list[Figure]:
-    figures = []
+def measure(*, quick: bool) -> Iterator[Figure]:
     for engine in engines():
         steady = acknowledged(engine, [number / RATE for number in range(RATE * (2 if quick else 10))])
         burst = acknowledged(engine, [number // BURST * 0.5 for number in range(BURST * (3 if quick else 10))])
-        figures += [
-            Figure(what=f"{engine}: {RATE} messages a second, p99", value=percentile(steady, 0.99), most=60.0),
-            Figure(what=f"{engine}: {BURST} messages at once, p95", value=percentile(burst, 0.95), most=250.0),
-        ]
-    return figures
+        yield Figure(what=f"{engine}: {RATE} messages a second, p99", value=percentile(steady, 0.99), most=60.0)
+        yield Figure(what=f"{engine}: {BURST} messages at once, p95", value=percentile(burst, 0.95), most=250.0)

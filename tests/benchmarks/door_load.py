@@ -162,15 +162,11 @@ async def _use(attack: Attack, reader: asyncio.StreamReader, writer: asyncio.Str
             writer.write(attack.drip)
 
 
-def measure(*, quick: bool) -> list[Figure]:
-    figures = []
+def measure(*, quick: bool) -> Iterator[Figure]:
     for name, attack in ATTACKS.items():
         with running_bot(seconds=20, variables=NO_LIMITS) as bot, nginx(bot.port) as port, attacked(port, attack):
             requests = bot.prompts(HONEST_PER_SECOND * (3 if quick else 10))
             found = deliver(port, requests, [number / HONEST_PER_SECOND for number in range(len(requests))])
         good = [one for one in found if one is not None]
-        figures += [
-            Figure(what=f"{name}: p99", value=percentile(good or [float("nan")], 0.99)),
-            Figure(what=f"{name}: lost", value=len(found) - len(good), unit="", most=0),
-        ]
-    return figures
+        yield Figure(what=f"{name}: p99", value=percentile(good or [float("nan")], 0.99))
+        yield Figure(what=f"{name}: lost", value=len(found) - len(good), unit="", most=0)

@@ -23,7 +23,7 @@ from bot.settings import LimitSettings
 from bot.worker.generation_steps import REPEATED_UNKNOWN
 from bot.worker.request_renderer import QueueReader
 from tests.benchmarks.harness import Figure, engines, fresh_database
-from tests.support.builders import Team, arrival, reception_of
+from tests.support.builders import Team, arrival, change, reception_of
 from tests.support.bulk_rows import add_finished
 
 PEOPLE = 20
@@ -51,12 +51,8 @@ class Side:
             said = arrival(f"om_{number}", sender=who, chat=f"oc_{who}")
             received = self._reception.submit(said, ImagePrompt(prompt="一只猫"))
         assert received.outcome == "accepted", received
-        with self.database.write() as connection:
-            connection.execute(
-                update(requests)
-                .where(requests.c.answer_id.is_(None))
-                .values(answer_id="om_1", published_version=requests.c.desired_version)
-            )
+        unanswered = update(requests).where(requests.c.answer_id.is_(None))
+        change(self.database, unanswered.values(answer_id="om_1", published_version=requests.c.desired_version))
         with self._timed("look"):
             recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
             self._requests.due_requests(limit=16)
@@ -79,26 +75,25 @@ class Side:
         self.times[name].append((time.perf_counter() - began) * 1000)
 
 
-def compare(engine: str, *, number: int, rounds: int) -> list[Figure]:
+def compare(engine: str, *, number: int, rounds: int) -> Iterator[Figure]:
     """Measures one engine with so many finished generations."""
     with ExitStack() as stack:
         urls = [stack.enter_context(fresh_database(engine)) for _ in range(2)]
         empty, full = (Side(stack.enter_context(closing(Database(read_url(url))))) for url in urls)
         add_finished(full.database, number, people=PEOPLE)
-        with full.database.write() as connection:
-            # As PostgreSQL's autovacuum does of itself after a while.
-            connection.execute(text("ANALYZE" if engine == "PostgreSQL" else "SELECT 1"))
+        if engine == "PostgreSQL":
+            # As its autovacuum does of itself after a while.
+            change(full.database, text("ANALYZE"))
         for place in range(rounds):
             for side in (empty, full) if place % 2 else (full, empty):
                 side.step(place)
-    figures = []
     for name, times in full.times.items():
         slower = statistics.median(times) / statistics.median(empty.times[name])
         what = f"{engine}: {name} with {number:,} finished generations"
-        figures.append(Figure(what=what, value=slower, unit="times", most=1.5))
-    return figures
+        yield Figure(what=what, value=slower, unit="times", most=1.5)
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Iterator[Figure]:
     number, rounds = (10_000, 60) if quick else (100_000, 300)
-    return [figure for engine in engines() for figure in compare(engine, number=number, rounds=rounds)]
+    for engine in engines():
+        yield from compare(engine, number=number, rounds=rounds)

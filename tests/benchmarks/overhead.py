@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bot.sandbox.feishu.state import ChatMessage
 from tests.benchmarks.harness import Figure, RunningBot, engines, percentile, running_bot
 
@@ -19,8 +21,7 @@ def added(bot: RunningBot, sent: ChatMessage) -> float:
     return 1000 * (shown - sent.created - worked)
 
 
-def measure(*, quick: bool) -> list[Figure]:
-    figures = []
+def measure(*, quick: bool) -> Iterator[Figure]:
     for engine in engines():
         with running_bot(engine, seconds=1.0) as bot:
             person = bot.people(1)[0]
@@ -30,5 +31,4 @@ def measure(*, quick: bool) -> list[Figure]:
                 bot.wait_for_results(number + 1)
                 found.append(added(bot, sent))
         # The first one pays for imports and caches that a process needs once.
-        figures.append(Figure(what=f"{engine}: added to a prompt, p50", value=percentile(found[1:], 0.5), most=150.0))
-    return figures
+        yield Figure(what=f"{engine}: added to a prompt, p50", value=percentile(found[1:], 0.5), most=150.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from tests.benchmarks.harness import Figure, engines, percentile, running_bot
@@ -21,9 +22,7 @@ def gaps(engine: str, *, prompts: int) -> list[float]:
     return [1000 * (after.at - before.at - (before.seconds or 0.0)) for before, after in pairwise(calls)]
 
 
-def measure(*, quick: bool) -> list[Figure]:
-    figures = []
+def measure(*, quick: bool) -> Iterator[Figure]:
     for engine in engines():
         value = percentile(gaps(engine, prompts=12 if quick else 60), 0.5)
-        figures.append(Figure(what=f"{engine}: idle between two calls, p50", value=value, most=20.0))
-    return figures
+        yield Figure(what=f"{engine}: idle between two calls, p50", value=value, most=20.0)

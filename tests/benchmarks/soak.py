@@ -14,9 +14,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Table, func, select, true, update
+from sqlalchemy import update
 
 from bot.db.database import NOW, Database, read_url
+from bot.db.reports import is_idle
 from bot.db.retention import DAY, Retention
 from bot.db.tables import generations, last_served, requests
 from bot.sandbox.faults import FAULTS as ALL
@@ -25,6 +26,7 @@ from bot.sandbox.feishu.state import ChatMessage
 from bot.settings import load
 from tests.benchmarks.harness import Figure, RunningBot, megabytes, running_bot
 from tests.support.bot_process import NO_LIMITS
+from tests.support.builders import change, count_rows
 from tests.support.dsl import FINAL_COLORS, header_color
 from tests.support.waiting import wait_until
 
@@ -71,24 +73,16 @@ class Soak:
 
     def clean_up(self, *, seconds: float) -> None:
         """Deletes what ended so many seconds ago, with the bot's own retention."""
-        with self.database.write() as connection:
-            for table in (generations, requests):
-                old = table.c.ended_at < NOW - seconds
-                connection.execute(update(table).where(old).values(ended_at=table.c.ended_at - 60 * DAY))
-            connection.execute(update(last_served).values(called_at=last_served.c.called_at - 60 * DAY))
+        for table in (generations, requests):
+            old = update(table).where(table.c.ended_at < NOW - seconds)
+            change(self.database, old.values(ended_at=table.c.ended_at - 60 * DAY))
+        change(self.database, update(last_served).values(called_at=last_served.c.called_at - 60 * DAY))
         Retention(database=self.database, days=30, stopping=threading.Event()).clean()
-
-    def count(self, table: Table, *, unfinished: bool = False) -> int:
-        condition = table.c.ended_at.is_(None) if unfinished else true()
-        with self.database.read() as connection:
-            return connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
-
-    def unfinished(self) -> int:
-        return self.count(requests, unfinished=True) + self.count(generations, unfinished=True)
 
     def sample(self) -> Sample:
         files = len(list(Path(f"/proc/{self.bot.pid}/fd").iterdir()))
-        return Sample(memory=megabytes(self.bot.pid, "Anonymous", "Swap"), files=files, rows=self.count(requests))
+        memory = megabytes(self.bot.pid, "Anonymous", "Swap")
+        return Sample(memory=memory, files=files, rows=count_rows(self.database))
 
     def wrong_replies(self) -> int:
         """How many messages have no reply, several, or one that is not final."""
@@ -115,14 +109,14 @@ def measure(*, quick: bool) -> list[Figure]:
             if number % (total // SAMPLES) == 0:
                 samples.append(soak.sample())
                 soak.clean_up(seconds=seconds / 8)
-        wait_until(lambda: not soak.unfinished(), seconds=120, every=0.5)
-        wrong, unfinished, end = soak.wrong_replies(), soak.unfinished(), soak.sample()
+        idle = wait_until(lambda: is_idle(database), seconds=120, every=0.5)
+        wrong, end = soak.wrong_replies(), soak.sample()
     third, last = samples[SAMPLES // 2 : -SAMPLES // 4], [*samples[-SAMPLES // 4 :], end]
     growth = statistics.median(one.memory for one in last) - statistics.median(one.memory for one in third)
     files, rows = end.files - samples[SAMPLES // 4].files, max(one.rows for one in samples)
     return [
         Figure(what="messages without exactly one final reply", value=wrong, unit="", most=0),
-        Figure(what="requests and generations that have not ended", value=unfinished, unit="", most=0),
+        Figure(what="work left unfinished (1: some)", value=not idle, unit="", most=0),
         Figure(what="growth of memory", value=growth, unit="MB", most=8.0),
         Figure(what="further open files", value=files, unit="", most=16),
         Figure(what="stored requests", value=rows, unit="", most=total // 4 + 50),

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,9 +33,8 @@ def start(variables: Mapping[str, str]) -> tuple[float, float]:
         process.wait()
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Iterator[Figure]:
     """Medians on each database, without the first run, which writes the bytecode."""
-    figures = []
     with TemporaryDirectory(prefix="benchmark-") as folder, FeishuStandIn() as feishu:
         bytecode = {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
         for engine in engines():
@@ -45,8 +44,5 @@ def measure(*, quick: bool) -> list[Figure]:
                 variables = {**variables_for(feishu, folder=data), "DATABASE_URL": url, **bytecode}
                 runs = [start(variables) for _ in range(4 if quick else 10)][1:]
             seconds, memory = (statistics.median(values) for values in zip(*runs, strict=True))
-            figures += [
-                Figure(what=f"{engine}: from start to ready", value=seconds, most=1500.0),
-                Figure(what=f"{engine}: memory when idle", value=memory, unit="MB", most=120.0),
-            ]
-    return figures
+            yield Figure(what=f"{engine}: from start to ready", value=seconds, most=1500.0)
+            yield Figure(what=f"{engine}: memory when idle", value=memory, unit="MB", most=120.0)
