@@ -18,7 +18,7 @@ from bot.db.timers import PeriodicLock
 from bot.feishu.bitable import PERSON, PROMPT
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.worker.bitable_export import BitableExporter
-from tests.support.base import LogTable, log_table
+from tests.support.base import LogTable
 from tests.support.bulk_rows import add_finished
 from tests.support.dsl import CATALOGUE, REDELIVERY, BotUnderTest, all_strings, plain_text, wait_for
 
@@ -26,9 +26,8 @@ from tests.support.dsl import CATALOGUE, REDELIVERY, BotUnderTest, all_strings, 
 @contextmanager
 def logging_bot(folder: Path, **variables: str) -> Iterator[tuple[BotUnderTest, LogTable]]:
     feishu = FeishuStandIn(delivery=REDELIVERY)
-    table = log_table(feishu)
-    settings = {**table.variables, **variables}
-    with BotUnderTest(folder=folder, feishu=feishu, variables=settings) as bot:
+    table = LogTable(feishu)
+    with BotUnderTest(folder=folder, feishu=feishu, variables={**table.variables, **variables}) as bot:
         yield bot, table
 
 

@@ -25,7 +25,7 @@ from bot.db.leases import Leases
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.http import shared_tls
 from bot.timings import elapsed_time
-from tests.support.base import log_table
+from tests.support.base import LogTable
 from tests.support.bot_process import PACE, BotProcess, Cluster, KillPoint, Side, Step
 from tests.support.databases import sqlite_database
 from tests.support.dsl import CATALOGUE, QUICK, QUICK_CALL, BotUnderTest, all_strings, around, is_final, wait_for
@@ -72,7 +72,7 @@ def test_an_image_that_every_process_dies_over_is_given_up(
 @on_sqlite
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_killed_process_leaves_one_record_a_generation(cluster: Cluster, side: Side) -> None:
-    table = log_table(cluster.feishu)
+    table = LogTable(cluster.feishu)
     cluster.pace = replace(PACE, turn=0.5)
     process = cluster.serve(kill=KillPoint(step=Step(table.call), side=side), **table.variables)
     said = cluster.say("一只橘猫 /n 2")

@@ -48,13 +48,11 @@ def limits_of(team: Team | None = None) -> Limits:
 def reception_of(database: Database, team: Team | None = None) -> RequestService:
     """What accepts arrivals for a test's team."""
     team = team or Team()
-    styles = Styles.load(config_folder({}))
-    preferences = Preferences(defaults=Options())
     return RequestService(
         database=database,
         limits=limits_of(team),
-        preferences=preferences,
-        styles=styles,
+        preferences=Preferences(defaults=Options()),
+        styles=Styles.load(config_folder({})),
         admins=team.admins,
         may_drop_watermark=False,
     )
@@ -99,8 +97,7 @@ def claimed(database: Database, **how: Any) -> Generation:
 
 def make(database: Database, generation: Generation) -> bool:
     """Stores the image of a call; gives whether it is to be delivered."""
-    image = GeneratedImage(url="https://x/1")
-    return GenerationStore(database, "me").made(generation, image, link_expires_at=None)
+    return GenerationStore(database, "me").made(generation, GeneratedImage(url="https://x/1"), link_expires_at=None)
 
 
 def count_rows(database: Database, table: Table = requests) -> int:

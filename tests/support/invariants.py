@@ -18,11 +18,6 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmCall, GlmStandIn
 
-UNFINISHED = frozenset({"wathet"})
-"""Header colors of a card whose image is being generated; queued cards share theirs with cards of commands."""
-
-QUEUED = ("排队中", "In the queue")
-
 _MENTION = re.compile(r"@_user_\d+")
 _OPTION = re.compile(r"\s[/\-—].*|[“”\"「」]", re.DOTALL)
 
@@ -53,7 +48,8 @@ def _unfinished(feishu: FeishuStandIn, connection: Connection) -> Iterator[str]:
             continue
         header = json.loads(message.content).get("header", {})
         title = json.dumps(header.get("title", {}), ensure_ascii=False)
-        if header.get("template") in UNFINISHED or any(word in title for word in QUEUED):
+        # A queued card has the color of the cards of commands.
+        if header.get("template") == "wathet" or "排队中" in title:
             yield f"a card never came to its end: {title}"
     for table in (requests, generations):
         if left := len(connection.execute(select(table).where(table.c.ended_at.is_(None))).all()):

@@ -35,8 +35,9 @@ def written(name: str = "bot", *, form: logs.Form = "text", secrets: tuple[str, 
 
 @contextmanager
 def as_served(level: str) -> Iterator[None]:
-    """What the program's own set-up makes of every logger; afterwards each is as it was before."""
-    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in QUIETED)]
+    """What the program's own set-up makes of every logger that it changes; afterwards each is as it was before."""
+    names = (None, "httpx", "httpcore", "websockets", "alembic", "waitress", "waitress.queue")
+    loggers = [logging.getLogger(name) for name in names]
     before = [(one, one.level, one.filters[:], one.handlers[:]) for one in loggers]
     logs.configure(level)
     # Under pytest the root has handlers already, so that the set-up leaves its level alone.
@@ -47,7 +48,3 @@ def as_served(level: str) -> Iterator[None]:
         for one, its_level, filters, handlers in before:
             one.setLevel(its_level)
             one.filters[:], one.handlers[:] = filters, handlers
-
-
-QUIETED = ("httpx", "httpcore", "websockets", "alembic", "waitress", "waitress.queue")
-"""The loggers that the set-up changes."""
