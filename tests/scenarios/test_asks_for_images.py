@@ -56,10 +56,6 @@ def test_group_message_is_read_as_one_prompt(bot: BotUnderTest, member: Conversa
         assert [(body["prompt"], body["size"]) for body in card.paid] == [(prompt, size)]
 
 
-def test_message_to_everybody_is_ignored(member: Conversation) -> None:
-    member.assert_no_answer(member.send(f"@_all {PROMPT}", mention_bot=False))
-
-
 def test_long_and_vague_prompts_get_advice(user: Conversation) -> None:
     """A long one is sent whole, and the card shows its beginning and its length."""
     prompt = "灯塔" * 700
@@ -70,22 +66,12 @@ def test_long_and_vague_prompts_get_advice(user: Conversation) -> None:
     user.ask("好看的图片 /style 油画").assert_shows("advice.vague")
 
 
-def test_image_with_a_grave_finding_is_not_shown(bot: BotUnderTest, user: Conversation) -> None:
-    """A picture in which the content check found something grave is not uploaded, and the card says why."""
-    bot.glm.arm("level_1")
-    card = user.ask("一座灯塔")
-    assert (card.color, "img_key" in card.content) == ("red", False)
-    assert CATALOGUE.text("role.assistant", "zh") in card.text("zh")
-    assert "image" not in [call.name for call in user.calls]
-
-
 def test_missing_api_key_is_explained(tmp_path: Path) -> None:
     """The card says that the admins know, and nothing is asked of the platform."""
     with bot_with(tmp_path, {"ZHIPU_API_KEY": ""}) as bot:
         card = bot.new_user().ask("一座灯塔")
         assert card.color == "red"
-        for key in ("failure.key_missing", "advice.admins_told", "cost.none"):
-            card.assert_shows(key)
+        card.assert_shows("failure.key_missing", "advice.admins_told", "cost.none")
         assert bot.glm.calls == []
 
 
@@ -113,16 +99,18 @@ def test_images_appear_one_by_one_within_six_patches(held: BotUnderTest, gate: G
 
 
 def test_partial_failures_are_named_by_number(bot: BotUnderTest, user: Conversation) -> None:
-    """With the platform's words, beside the images that came."""
-    bot.glm.arm("glm_1301")
-    bot.glm.arm("glm_500")
+    """With the platform's words, beside the image that came; one with a grave finding is not even uploaded."""
+    for fault in ("glm_1301", "glm_500", "level_1"):
+        bot.glm.arm(fault)
     card = user.ask("一座灯塔 /n 4")
-    assert (card.color, pictures_on(card)) == ("green", 2)
-    card.assert_shows("state.ready_some", done=2, count=4)
+    assert (card.color, pictures_on(card)) == ("green", 1)
+    assert [call.name for call in user.calls].count("image") == 1
+    assert CATALOGUE.text("role.assistant", "zh") in card.text("zh")
+    card.assert_shows("state.ready_some", done=1, count=4)
     assert re.search("第 1 张：.*没通过内容安全检查", card.text("zh"))
     assert "Image 2: The ZhiPu platform had an error" in card.text("en")
     assert "StackOverflowError" in card.text()
-    card.assert_shows("cost.both", price="0.20", more="0.20")
+    card.assert_shows("cost.both", price="0.10", more="0.30")
 
 
 def test_cancel_keeps_finished_images(held: BotUnderTest, gate: Gate) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bot.db.tables import generations, requests
+from tests.support.builders import change
 from tests.support.dsl import Card, Conversation, toast_text
 
 DAY = 86_400.0
@@ -16,14 +17,11 @@ SETTINGS = {"BOT_LIMITS_PER_DAY": "0"}
 def draw(user: Conversation, *prompts: str, days_ago: float = 0.0) -> None:
     """Images of somebody, as if they had been asked for some days ago."""
     for prompt in prompts:
-        sent = user.ask(prompt).parent_id
-        with user.bot.app.database.write() as connection:
-            at = time.time() - days_ago * DAY
-            asked = requests.c.dedup_key == sent
-            request_id = connection.scalar(
-                update(requests).where(asked).values(accepted_at=at).returning(requests.c.request_id)
-            )
-            connection.execute(update(generations).where(generations.c.request_id == request_id).values(accepted_at=at))
+        asked = requests.c.dedup_key == user.ask(prompt).parent_id
+        made = generations.c.request_id.in_(select(requests.c.request_id).where(asked))
+        at = time.time() - days_ago * DAY
+        for rows, these in ((requests, asked), (generations, made)):
+            change(user.bot.app.database, update(rows).where(these).values(accepted_at=at))
 
 
 def shown(card: Card, *prompts: str) -> list[str]:

@@ -56,19 +56,13 @@ def test_known_person_gets_no_welcome(bot: BotUnderTest) -> None:
 
 
 def test_example_button_generates_its_prompt(bot: BotUnderTest, member: Conversation) -> None:
-    """It replies under the welcome."""
+    """It replies under the welcome; what is set for a group outlives whoever pressed there and is forgotten."""
     (card,) = met(member, "added")
     before = len(bot.glm.calls)
     pictures = [card.press("example", number=number) for number in range(3)]
     assert [(one.color, one.parent_id) for one in pictures] == [("green", card.message_id)] * 3
     prompts = [CATALOGUE.text(f"welcome.example.{name}.prompt", "zh") for name in EXAMPLES]
     assert bot.paid_prompts[before:] == prompts
-
-
-def test_forgetting_who_pressed_an_example_in_a_group(bot: BotUnderTest, member: Conversation) -> None:
-    """The settings of a group are not its members' own: they outlive the one who pressed an example there."""
-    (card,) = met(member, "added")
-    card.press("example")
     admin = bot.admin(member)
     admin.ask("/set --chat /size 16:9")
     assert forget(bot.app.database, member.person).requests > 0

@@ -114,14 +114,6 @@ def test_recall_during_the_call_hides_the_image(held: BotUnderTest, gate: Gate) 
     assert len(held.glm.calls) == 1
 
 
-def test_recall_of_a_rejected_message(user: Conversation) -> None:
-    """The answer that quotes words of the message does not go on quoting them."""
-    card = user.ask(said := user.send("/秘密灯塔 一座灯塔"))
-    assert "秘密灯塔" in card.text()
-    assert_nowhere(user, "秘密灯塔", calls_before=recall(user, said))
-    card.reload().assert_shows("notice.recalled.text")
-
-
 def test_recall_of_a_card_that_cannot_be_changed(bot: BotUnderTest, user: Conversation) -> None:
     """After 14 days Feishu refuses to change the card, so the bot takes it back and sends nothing new.
 

@@ -23,7 +23,10 @@ def has_come_forward(card: Card) -> bool:
 
 
 def test_second_prompt_shows_place_and_estimate(held: BotUnderTest, gate: Gate) -> None:
-    """How many are ahead of it and about how long that takes."""
+    """How many are ahead of it and about how long that takes.
+
+    /queue lists one's own here, with numbers, and only counts what is elsewhere.
+    """
     first = in_line(held, "第一张图")
     first.wait_to_show("state.generating")
     second = in_line(held, "第二张图")
@@ -32,13 +35,19 @@ def test_second_prompt_shows_place_and_estimate(held: BotUnderTest, gate: Gate) 
     assert shown.color == "blue"
     shown.assert_shows("state.queued", "wait.under", minutes=1)
     third.wait_to_show("wait.ahead", ahead=2).assert_shows("wait.under", minutes=3)
+    first.conversation.ask_without_waiting("第四张图")
+    listed = first.conversation.ask_without_waiting("/queue")
+    for number in (1, 2):
+        listed.assert_shows("queue.mine", number=number)
+    listed.assert_shows("queue.title", "queue.elsewhere", count=2)
+    assert "第二张图" not in listed.content
     gate.release()
     first.wait_to_show("state.ready")
     second.wait_to_show("state.generating")
     third.wait_to_show("wait.ahead", ahead=1)
-    gate.release(2)
-    third.wait_to_show("state.ready")
-    assert held.paid_prompts == ["第一张图", "第二张图", "第三张图"]
+    gate.release(3)
+    held.wait_until_idle()
+    assert held.paid_prompts == [f"第{number}张图" for number in "一二三四"]
 
 
 def test_models_do_not_wait_for_each_other(held: BotUnderTest, gate: Gate) -> None:
@@ -87,21 +96,6 @@ def test_pause_holds_the_queue(held: BotUnderTest, gate: Gate) -> None:
     assert len(second.conversation.answers) == 1
 
 
-def test_queue_command_lists_own_and_counts_others(held: BotUnderTest, gate: Gate) -> None:
-    """It lists what runs and waits here, one's own with numbers, and only counts what is elsewhere."""
-    first = in_line(held, "我的第一张图")
-    first.wait_to_show("state.generating")
-    user = first.conversation
-    in_line(held, "别处的图")
-    user.ask_without_waiting("我的第二张图")
-    card = user.ask_without_waiting("/queue")
-    card.assert_shows("queue.title", "queue.mine", number=1)
-    card.assert_shows("queue.mine", number=2)
-    card.assert_shows("queue.elsewhere", count=1)
-    assert "别处的图" not in card.reload().content
-    gate.release(3)
-
-
 HANGING = 10
 
 
@@ -109,10 +103,8 @@ HANGING = 10
 def slow(gate: Gate, tmp_path: Path) -> Iterator[BotUnderTest]:
     """A bot whose downloads wait at the gate."""
     with BotUnderTest(folder=tmp_path, wrap_downloads=gate.around) as bot:
-        try:
-            yield bot
-        finally:
-            gate.release(1000)
+        yield bot
+        gate.release(1000)
 
 
 def test_hanging_downloads_delay_nobody_else(slow: BotUnderTest, gate: Gate) -> None:

@@ -35,6 +35,7 @@ from bot.sandbox.http import shared_tls
 from bot.settings import config_folder, load
 from bot.timings import DownloadRetries, Timings
 from bot.web.server import Server
+from tests.support.builders import change
 from tests.support.databases import sqlite_database
 from tests.support.invariants import violations
 from tests.support.pictures import draw_once
@@ -304,11 +305,6 @@ class BotUnderTest:
         """The prompts of the calls to the GLM platform, in their order."""
         return [call.body["prompt"] for call in self.glm.calls]
 
-    @property
-    def last_press(self) -> Attempt:
-        """The last press as it was delivered."""
-        return [attempt for attempt in self.feishu.attempts if attempt.event_type == "card.action.trigger"][-1]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
@@ -362,11 +358,8 @@ class Conversation:
 
     def let_time_pass(self) -> None:
         """Dates back what this person sent and pressed, so that the same again is not taken for a double."""
-        accepted = requests.c.accepted_at
-        with self.bot.app.database.write() as connection:
-            connection.execute(
-                update(requests).where(requests.c.sender == self.person).values(accepted_at=accepted - 60)
-            )
+        own = update(requests).where(requests.c.sender == self.person)
+        change(self.bot.app.database, own.values(accepted_at=requests.c.accepted_at - 60))
 
     def other_user(self) -> Conversation:
         """A further person in the same chat."""
