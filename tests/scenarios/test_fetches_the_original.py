@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from bot.db.tables import generations
 from bot.sandbox.feishu.state import Upload
+from tests.support.builders import change
 from tests.support.dsl import BotUnderTest, Card, Conversation, bot_with
 
 
@@ -34,8 +35,7 @@ def test_original_comes_from_the_cache_the_link_or_feishu(tmp_path: Path) -> Non
         def pressed_anew() -> Card:
             for path in (tmp_path / "originals").iterdir():
                 path.unlink()
-            with bot.app.database.write() as connection:
-                connection.execute(update(generations).values(file_key=None))
+            change(bot.app.database, update(generations).values(file_key=None))
             user.let_time_pass()
             return card.press("original")
 

@@ -197,12 +197,9 @@ class BotProcess:
 
     def __init__(self, spec: ProcessSpec) -> None:
         self.spec = spec
-        self.port = 0
-        self._pipe: Connection | None = None
         self.start(kill=spec.kill)
 
     def start(self, *, kill: KillPoint | None = None) -> None:
-        self.close_pipe()
         self.port, self._listening = 0, False
         self._steps: list[Step] = []
         self._pipe, there = multiprocessing.Pipe(duplex=False)
@@ -216,7 +213,6 @@ class BotProcess:
             httpx.get(f"{self.address}/healthz", timeout=START_SECONDS, trust_env=False, verify=shared_tls())
 
     def _receive(self, *, until_port: bool) -> None:
-        assert self._pipe is not None
         with suppress(EOFError):
             while self._pipe.poll(START_SECONDS if until_port else 0):
                 received = self._pipe.recv()
@@ -273,16 +269,12 @@ class BotProcess:
         self.process.join(seconds)
         return self.process.exitcode
 
-    def close_pipe(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        self.close_pipe()
+        self._pipe.close()
 
 
 @dataclass(slots=True, kw_only=True)
