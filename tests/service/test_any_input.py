@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import re
 import secrets
 from collections.abc import Iterator
@@ -16,10 +15,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.sandbox.feishu.delivery import encrypt, sign
+from bot.sandbox.feishu.stand_in import FeishuStandIn
+from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.http import shared_tls
+from tests.support.bot_process import NO_LIMITS
 from tests.support.databases import postgres_database
-from tests.support.dsl import BotUnderTest, Card, all_strings, wait_for
+from tests.support.dsl import REDELIVERY, BotUnderTest, all_strings, wait_for
+from tests.support.events import KEY, TOKEN, event, signature, wrapped
 from tests.unit.card_samples import elements
 from tests.unit.test_cards_valid import HOSTILE
 
@@ -64,7 +66,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 VARIABLES = {
-    **{f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH")},
+    **NO_LIMITS,
     "BOT_IMAGES_MODEL": "cogview-3-flash",
     "BOT_IMAGES_SIZE": "512x512",
 }
@@ -78,9 +80,11 @@ def bot_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotUnderTest]:
 
     In the end nobody was pinged, and every version of every card is within the platform's size.
     """
+    feishu = FeishuStandIn(FeishuState(encrypt_key=KEY, verification_token=TOKEN), delivery=REDELIVERY)
+    folder = tmp_path_factory.mktemp("bot")
     with (
         postgres_database() as url,
-        BotUnderTest(folder=tmp_path_factory.mktemp("bot"), variables={**VARIABLES, "DATABASE_URL": url}) as bot,
+        BotUnderTest(folder=folder, feishu=feishu, variables={**VARIABLES, "DATABASE_URL": url}) as bot,
     ):
         yield bot
         assert bot.feishu.pings == []
@@ -96,19 +100,11 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def pushed(bot: BotUnderTest, event_type: str, body: Any) -> httpx.Response:
-    header = {
-        "event_id": secrets.token_hex(8),
-        "event_type": event_type,
-        "create_time": str(int(bot.feishu.state.clock() * 1000)),
-        "token": bot.feishu.verification_token,
-        "app_id": bot.feishu.app_id,
-    }
+    now = str(int(bot.feishu.state.clock() * 1000))
+    pushed = {**event(event_type, event_id=secrets.token_hex(8), create_time=now), "event": body}
     # In ASCII, as UTF-8 cannot hold half of a surrogate pair.
-    plain = json.dumps({"schema": "2.0", "header": header, "event": body}).encode()
-    content = json.dumps({"encrypt": encrypt(bot.feishu.encrypt_key, plain)}).encode()
-    given = {"X-Lark-Request-Timestamp": "1700000000", "X-Lark-Request-Nonce": "n"}
-    given["X-Lark-Signature"] = sign(bot.feishu.encrypt_key, timestamp="1700000000", nonce="n", body=content)
-    return httpx.post(str(bot.feishu.webhook_url), content=content, headers=given, verify=shared_tls())
+    content = wrapped(json.dumps(pushed).encode())
+    return httpx.post(str(bot.feishu.webhook_url), content=content, headers=signature(content), verify=shared_tls())
 
 
 def with_value(event_type: str, place: tuple[Any, ...], value: Any) -> Any:
@@ -140,19 +136,6 @@ def test_one_value_of_another_kind(bot: BotUnderTest, where: tuple[str, tuple[An
     answer = pushed(bot, event_type, with_value(event_type, place, value))
     assert answer.status_code == 200
     assert isinstance(answer.json(), dict)
-
-
-IDS = ("open_id", "message_id", "chat_id", "open_message_id", "open_chat_id")
-
-
-def test_an_id_longer_than_an_index_takes(bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> None:
-    bot.wait_until_idle()
-    before = len(bot.feishu.calls)
-    for event_type, place in (one for one in PLACES if one[1][-1] in IDS and "mentions" not in one[1]):
-        assert pushed(bot, event_type, with_value(event_type, place, secrets.token_hex(60_000))).status_code == 200
-    bot.wait_until_idle()
-    assert len(bot.feishu.calls) == before
-    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
 def test_a_name_that_was_cut_within_an_emoji(bot: BotUnderTest) -> None:
@@ -191,16 +174,6 @@ INVISIBLE = dict.fromkeys(map(ord, "\u034f\u200f\u202e\u2066\u2069\x00\x01\x1b\x
 """Characters that nobody sees, which reach neither the platform nor the card."""
 
 
-def answers_to(bot: BotUnderTest, texts: list[str], *, kind: str = "p2p") -> list[Card]:
-    """What each text is answered with, by one card each; whoever is answered twice or not at all is a failure."""
-    users = [bot.new_user(kind=kind) for _ in texts]
-    for user, text in zip(users, texts, strict=True):
-        user.send(f"/draw {text}")
-    wait_for(lambda: all(user.answers for user in users) and bot.idle, timeout=60)
-    assert [len(user.answers) for user in users] == [1] * len(texts)
-    return [user.answers[0] for user in users]
-
-
 def markdown(card: Any) -> str:
     """Everything on a card in which markup would be acted on."""
     return json.dumps([one for one in elements(card) if one["tag"] == "markdown"], ensure_ascii=False)
@@ -212,11 +185,11 @@ def test_what_was_typed_is_drawn_and_shown(bot: BotUnderTest) -> None:
     # Feishu itself writes an address in a text as such a link.
     table.append(("[点我](https://example.com) **粗**", "点我 **粗**"))
     before = len(bot.paid_prompts)
-    cards = [json.loads(card.content) for card in answers_to(bot, [typed for typed, _ in table])]
-    for (_, shown), card in zip(table, cards, strict=True):
+    for typed, shown in table:
+        card = json.loads(bot.new_user().ask(f"/draw {typed}").content)
         assert {"tag": "plain_text", "content": shown} in list(elements(card))
         assert EVERYBODY not in markdown(card)
-    assert sorted(bot.paid_prompts[before:]) == sorted(shown for _, shown in table)
+    assert bot.paid_prompts[before:] == [shown for _, shown in table]
 
 
 def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest) -> None:
@@ -233,10 +206,7 @@ def test_a_card_that_was_refused_turns_into_harmless_text(bot: BotUnderTest) -> 
 def test_what_is_echoed_elsewhere_is_harmless_too(bot: BotUnderTest) -> None:
     friend = bot.feishu.state.add_person(EVERYBODY).open_id
     user = bot.new_user(kind="group")
-    bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="画 @某某", mentions=[friend])
-    wait_for(lambda: user.answers and bot.idle)
+    cards = [user.ask("画 @某某", mentions=[friend]), user.ask("/history")]
     words = ("猫 /sise", "猫 /style", "猫 /size", "/set size", "/cancel", "/lang")
-    cards = answers_to(bot, [f"{word} {EVERYBODY}" for word in words], kind="group")
-    user.send("/history")
-    wait_for(lambda: len(user.answers) == 2 and bot.idle)
-    assert not [card for card in (*cards, *user.answers) if EVERYBODY in markdown(json.loads(card.content))]
+    cards += [bot.new_user(kind="group").ask(f"/draw {word} {EVERYBODY}") for word in words]
+    assert not [card for card in cards if EVERYBODY in markdown(json.loads(card.content))]

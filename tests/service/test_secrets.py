@@ -18,6 +18,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.glm.stand_in import CONCURRENCY, GlmStandIn
 from bot.sandbox.http import shared_tls
+from tests.support.bot_process import NO_LIMITS
 from tests.support.dsl import QUICK, REDELIVERY, BotUnderTest, Wrap, wait_for
 from tests.support.logs import as_served
 from tests.support.wire import wired
@@ -40,7 +41,7 @@ ONE_OF_EACH_KIND = (
 )
 
 VARIABLES = {
-    **{f"BOT_LIMITS_{name}": "0" for name in ("PENDING", "WAITING", "PER_DAY", "IMAGES_PER_MONTH", "YUAN_PER_MONTH")},
+    **NO_LIMITS,
     "BOT_IMAGES_MODEL": "cogview-3-flash",
     "BOT_IMAGES_SIZE": "512x512",
     "ZHIPU_API_KEY": MARKED["GLM key"],
