@@ -98,7 +98,6 @@ WHERE: list[tuple[str, Side, int]] = [
     (POST, "after", 2),
     ("commit generations.made", "after", 1),
     (UPLOAD, "after", 1),
-    (PATCH, "before", 1),
     (PATCH, "after", 1),
 ]
 

@@ -20,7 +20,7 @@ from bot.db.leases import Leases
 from bot.db.requests import RequestStore, cancel, mark_dirty
 from bot.db.tables import Generation, generations, requests
 from bot.db.timers import pause_model
-from bot.errors import DatabaseUnavailable, LeaseLost
+from bot.errors import DatabaseUnavailable
 from bot.models import Command, GeneratedImage, State
 from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
@@ -47,16 +47,6 @@ def test_slots_hold_under_a_race(database: Database) -> None:
         taken = [generation for generation in pool.map(take, range(8)) if generation]
     assert 1 <= len(taken) <= 2
     assert len({generation.generation_id for generation in taken}) == len(taken)
-
-
-def test_a_stored_url_frees_the_slot(database: Database) -> None:
-    """Once the URL is stored the next call may begin, while the picture is still being fetched."""
-    accept(database, count=2)
-    first = claimed(database, slots=1)
-    store = GenerationStore(database, "me")
-    assert [bool(store.next_waiting("glm-image", slots=slots)) for slots in (1, 2)] == [False, True]
-    make(database, first)
-    assert claim(database, slots=1) is not None
 
 
 def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) -> None:
@@ -91,18 +81,6 @@ def test_a_look_that_is_out_of_date_claims_nothing(database: Database, since: st
     with database.write() as connection:
         SINCE_THE_LOOK[since](connection)
     assert store.claim_slot(waiting[0], lease=LEASE, slots=1, deadline=180) is None
-
-
-def test_a_dead_workers_call_is_made_once_more_and_only_once(database: Database) -> None:
-    accept(database)
-    for posts in (1, 2):
-        generation = claimed(database, lease=EXPIRED)
-        assert (generation.calls_made, generation.repeated) == (posts, posts == 2)
-        recover_lost_calls(database, failure=REPEATED_UNKNOWN)
-    assert claim(database) is None
-    (request_id,) = RequestStore(database, "me").due_requests(limit=1)
-    (picture,) = RequestStore(database, "me").read(request_id)[1]
-    assert (picture.state, picture.failure) == (State.FAILED, REPEATED_UNKNOWN)
 
 
 def test_a_call_that_is_lost_during_a_take_over_waits_for_the_next_one(tmp_path: Path) -> None:
@@ -149,21 +127,6 @@ def test_a_cancelled_image_is_kept_for_a_day(database: Database) -> None:
             connection.execute(update(generations).values(ended_at=NOW - hours * 3_600))
             assert resume_images(connection, generation.request_id, kept=True) == kept
         assert GenerationStore(database, "me").made_ids(limit=5) == [generation.generation_id] * kept
-
-
-def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
-    """One worker at a time shows a request; when its lease has run out, it is another one's."""
-    store = RequestStore(database, "me")
-    accept(database)
-    (request_id,) = store.due_requests(limit=10)
-    slow = store.claim(request_id, lease=EXPIRED)
-    assert slow is not None
-    assert RequestStore(database, "quick").claim(request_id, lease=LEASE)
-    assert store.claim(request_id, lease=LEASE) is None
-    assert store.due_requests(limit=10) == []
-    with pytest.raises(LeaseLost):
-        store.mark_published(slow, card_state="result", last=True, answer_id="om_x")
-    assert store.read(request_id)[0].answer_id is None
 
 
 def test_a_change_during_the_last_showing_is_shown_after_it(database: Database) -> None:
