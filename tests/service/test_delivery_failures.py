@@ -65,9 +65,7 @@ TABLE = (
     # The first answer, which is the card that says "generating". Nothing is paid when it cannot be shown.
     Row("reply", RATE, "card, card, card, card, card, upload, patch", IN_CARD, times=4),
     Row("reply", LOST, "card, card, upload, patch", IN_CARD),
-    Row("reply", "hang", "card, card, upload, patch", IN_CARD),
     Row("reply", TOKEN, "card, token, card, upload, patch", IN_CARD),
-    Row("reply", TOKEN, "card, token, card, card, upload, patch", IN_CARD, times=2),
     Row("reply", GONE, "card, new card, upload, patch", IN_CARD),
     Row("reply", NO_TOPIC, "card in topic, card, upload, patch", IN_CARD, kind="topic"),
     Row("reply", WORDS, "card, card, upload, patch", WITHOUT),
@@ -106,6 +104,7 @@ TABLE = (
 ORIGINALS = {
     ("file", RATE): "upload, upload, file",
     ("file", "feishu_234006"): "upload, card",
+    ("file", "image_unauth"): "upload, upload, file",
     ("reply", APP): "upload, file, file",
     ("reply", GONE): "upload, file, new file",
     # Feishu's own copy of the picture, when neither the data folder nor the link has it.

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 from sqlalchemy import insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bot.db.database import LIMITS_LOCK, Database, read_url
+from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore, recover_lost_calls
 from bot.db.requests import cancel, cancel_recalled
 from bot.db.tables import Generation, generations, key_value, requests
@@ -43,7 +42,7 @@ from tests.support.builders import (
     make,
     reception_of,
 )
-from tests.support.dsl import BotUnderTest, toast_text, wait_for
+from tests.support.dsl import BotUnderTest, toast_text
 
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -317,27 +316,6 @@ def test_an_error_tells_nothing_of_what_was_typed(database: Database) -> None:
 
 WAITING = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 """How many transactions of a database wait for another one."""
-
-
-@pytest.mark.postgres
-def test_a_recall_that_wins_the_race_makes_the_message_known(postgres_url: str) -> None:
-    """A message whose recall is being stored by another process at the same moment is a repetition, not a fault."""
-    with (
-        psycopg.connect(postgres_url, autocommit=True) as looking,
-        psycopg.connect(postgres_url) as other,
-        closing(Database(read_url(postgres_url))) as database,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        cancel_recalled(database, "om_1")
-        other.execute("CREATE TEMP TABLE recalled AS SELECT * FROM requests")
-        other.execute("DELETE FROM requests")
-        other.commit()
-        other.execute("SELECT pg_advisory_xact_lock(%s)", (LIMITS_LOCK,))
-        other.execute("INSERT INTO requests SELECT * FROM recalled")
-        said = pool.submit(reception_of(database).submit, arrival("om_1"), CAT)
-        wait_for(lambda: looking.execute(WAITING).fetchone() == (1,))
-        other.commit()
-        assert said.result().outcome == "repeated"
 
 
 def test_burst_and_rate_together_stay_within_the_platforms_limit() -> None:

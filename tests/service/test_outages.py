@@ -27,7 +27,6 @@ from tests.support.dsl import (
     QUICK,
     REDELIVERY,
     BotUnderTest,
-    Conversation,
     around,
     bot_with,
     header_color,
@@ -104,17 +103,6 @@ def test_the_admins_are_told_when_they_can_be_reached(bot: BotUnderTest) -> None
     user.wait_for_end(said)
     (card,) = bot.admin().answers
     card.assert_shows("notice.admin_feishu.text")
-
-
-def test_an_original_waits_too(bot: BotUnderTest, user: Conversation) -> None:
-    """A file whose upload is refused for the app is sent when uploads pass again, without a second press."""
-    card = user.ask()
-    bot.feishu.faults.arm("image_unauth", on="file", times=None)
-    card.press_for_toast("original")
-    wait_for(lambda: refused(bot, "file", since=user.first_call) >= 3)
-    assert len(user.answers) == 1
-    bot.feishu.faults.disarm()
-    wait_for(lambda: [answer.msg_type for answer in user.answers] == ["interactive", "file"])
 
 
 def pass_by(database: Database, seconds: float) -> None:

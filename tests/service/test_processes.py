@@ -25,7 +25,6 @@ from bot.__main__ import main
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
-from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import shared_tls
 from bot.web.server import DRAIN_SECONDS
@@ -312,19 +311,3 @@ def test_a_web_with_nothing_to_answer_leaves_at_once(postgres_cluster: Cluster) 
         assert kept_alive.get(f"{web.address}/healthz").status_code == 200
         web.terminate()
         assert web.wait(seconds=0.8 * DRAIN_SECONDS) == 0
-
-
-@pytest.mark.postgres
-def test_a_rolling_restart_loses_nothing(postgres_cluster: Cluster) -> None:
-    cluster = postgres_cluster
-    nodes = [cluster.start("both") for _ in range(2)]
-    said: list[ChatMessage] = []
-    for leaving, staying in (nodes, nodes[::-1]):
-        for _ in range(3):
-            said.append(cluster.say(f"第 {len(said)} 只猫"))
-            assert cluster.push(said[-1], web=staying) == 200
-        leaving.terminate()
-        assert leaving.wait() == 0
-        leaving.start()
-    cluster.wait_for_answers(*said)
-    assert cluster.calls(*said) == [1] * len(said)

@@ -12,9 +12,9 @@ from bot.db.database import Database
 from bot.db.generations import GenerationStore, read_queue
 from bot.db.requests import MOST_PATCHES, RequestStore
 from bot.db.tables import generations, last_served, requests
-from bot.models import ImagePrompt, State
+from bot.models import State
 from bot.worker.request_renderer import QueueReader
-from tests.support.builders import accept, answer, arrival, change, claimed, reception_of
+from tests.support.builders import accept, answer, change, claimed
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
 MODEL = "glm-image"
@@ -81,12 +81,9 @@ def mix(database: Database, chance: random.Random, *, model: str) -> None:
 def test_chats_take_turns(database: Database) -> None:
     store = RequestStore(database, "me")
     for number in range(30):
-        reception_of(database).submit(arrival(f"om_{number}", chat="oc_busy"), ImagePrompt(prompt="一只猫"))
+        accept(database, f"om_{number}", chat="oc_busy")
     change(database, update(requests).values(answer_id=requests.c.dedup_key))
-    later = [
-        reception_of(database).submit(arrival(f"om_{chat}", chat=chat), ImagePrompt(prompt="一只猫")).request_id
-        for chat in ("oc_1", "oc_2")
-    ]
+    later = [accept(database, f"om_{chat}", chat=chat).request_id for chat in ("oc_1", "oc_2")]
     assert store.due_requests(limit=16)[1:3] == later
 
 

@@ -82,14 +82,6 @@ def test_a_recall_that_overtakes_its_message(bot: BotUnderTest) -> None:
     assert [(one.parent_id, one.color) for one in user.answers] == [(later.parent_id, "green")]
 
 
-def test_a_recall_is_remembered_once_and_ended(database: Database) -> None:
-    assert [cancel_recalled(database, "om_1") for _ in range(2)] == [0, 0]
-    assert accept(database, "om_1", count=4).outcome == "repeated"
-    assert RequestStore(database, "me").due_requests(limit=10) == []
-    assert is_idle(database)
-    assert accept(database, "om_2").outcome == "accepted"
-
-
 @pytest.mark.parametrize("tried", [False, True], ids=["not sent", "perhaps sent"])
 def test_a_recall_while_the_answer_is_being_sent(database: Database, *, tried: bool) -> None:
     """What may have been sent is shown again without the prompt; what was not sent ends with the recall."""
