@@ -20,7 +20,7 @@ from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.http import shared_tls
 from tests.support.bot_process import NO_LIMITS
 from tests.support.databases import postgres_database
-from tests.support.dsl import REDELIVERY, BotUnderTest, all_strings, wait_for
+from tests.support.dsl import REDELIVERY, BotUnderTest, wait_for
 from tests.support.events import KEY, TOKEN, event, signature, wrapped
 from tests.unit.card_samples import elements
 from tests.unit.test_cards_valid import HOSTILE
@@ -136,19 +136,6 @@ def test_one_value_of_another_kind(bot: BotUnderTest, where: tuple[str, tuple[An
     answer = pushed(bot, event_type, with_value(event_type, place, value))
     assert answer.status_code == 200
     assert isinstance(answer.json(), dict)
-
-
-def test_a_name_that_was_cut_within_an_emoji(bot: BotUnderTest) -> None:
-    """A message that holds half of a surrogate pair is taken like any other, with a sign in the place of the half."""
-    user = bot.new_user(kind="group")
-    said = bot.feishu.say(chat_id=user.chat_id, sender=user.person, text="画一只猫", mention_bot=False)
-    body = with_value("im.message.receive_v1", ("message", "mentions", 0, "name"), "Ada \ud83d")
-    body["sender"]["sender_id"] = {"open_id": user.person}
-    body["message"] |= {"message_id": said.message_id, "chat_id": user.chat_id}
-    body["message"]["content"] = '{"text": "画 @_user_1 的头像"}'
-    assert pushed(bot, "im.message.receive_v1", body).status_code == 200
-    user.wait_for_end(said)
-    assert "Ada \ufffd 的头像" in all_strings(user.first_card)
 
 
 EVERYBODY = "<at id=all></at>"

@@ -14,22 +14,12 @@ from pydantic import SecretStr
 from bot.__main__ import main
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
-from bot.sandbox.feishu.state import ChatMessage
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.http import shared_tls
 from bot.settings import load
-from tests.support.bot_process import PACE, BotProcess, ProcessSpec
-from tests.support.dsl import (
-    DEADLINE,
-    BotUnderTest,
-    Gate,
-    card_actions,
-    header_color,
-    is_final,
-    posts_of,
-    variables_for,
-    wait_for,
-)
+from tests.support.bot_process import Cluster
+from tests.support.databases import sqlite_database
+from tests.support.dsl import DEADLINE, BotUnderTest, Gate, card_actions, variables_for, wait_for
 from tests.support.forkserver import RunningCommand, running_command
 
 SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.1, "ReconnectNonce": 0.05, "PingInterval": 0.1}
@@ -54,11 +44,12 @@ def variables(feishu: ConnectedStandIn, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def node(feishu: ConnectedStandIn, glm: GlmStandIn, variables: dict[str, str]) -> Iterator[BotProcess]:
+def cluster(feishu: ConnectedStandIn, glm: GlmStandIn, tmp_path: Path) -> Iterator[Cluster]:
     """A bot in a process of its own, which is connected."""
-    with BotProcess(ProcessSpec(role="connected", variables=variables, glm=glm.origin, pace=PACE)) as node:
+    with Cluster(folder=tmp_path, url=sqlite_database(tmp_path), feishu=feishu, glm=glm) as cluster:
+        cluster.start("connected", FEISHU_ENCRYPT_KEY="", FEISHU_VERIFICATION_TOKEN="")
         wait_for(lambda: feishu.line.opened == 1)
-        yield node
+        yield cluster
 
 
 def connect(variables: dict[str, str], *options: str) -> AbstractContextManager[RunningCommand]:
@@ -66,50 +57,40 @@ def connect(variables: dict[str, str], *options: str) -> AbstractContextManager[
     return running_command(main, "connect", *options, variables=variables, folder=Path(variables["BOT_DATA_DIR"]))
 
 
-def ask(feishu: ConnectedStandIn, text: str = "一只橘猫") -> ChatMessage:
-    return feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text=text)
-
-
-def colors(feishu: ConnectedStandIn, said: ChatMessage) -> list[str | None]:
-    return [header_color(reply) for reply in feishu.replies(said.message_id)]
-
-
-def readiness(node: BotProcess) -> tuple[int, str]:
-    answer = httpx.get(f"{node.address}/readyz", trust_env=False, verify=shared_tls(), timeout=DEADLINE)
+def readiness(cluster: Cluster) -> tuple[int, str]:
+    answer = httpx.get(f"{cluster.processes[0].address}/readyz", trust_env=False, verify=shared_tls(), timeout=DEADLINE)
     return answer.status_code, answer.text.strip()
 
 
-def test_a_prompt_and_a_press(feishu: ConnectedStandIn, glm: GlmStandIn, node: BotProcess) -> None:
+def test_a_prompt_and_a_press(feishu: ConnectedStandIn, cluster: Cluster) -> None:
     """A prompt becomes a card, in parts if it is long, and a press on it is answered with a toast and a new card."""
     feishu.line.part_bytes = 200
-    said = ask(feishu)
-    wait_for(lambda: is_final(feishu, said))
-    assert colors(feishu, said) == ["green"]
+    said = cluster.say()
+    cluster.wait_for_answers(said)
     card = feishu.replies(said.message_id)[0]
     action = next(one for one in card_actions(feishu, card.message_id) if one.tag == "button")
     pressed = feishu.press(card.message_id, "ou_lin", value=action.value)
     assert pressed.code is None
     assert pressed.toast is not None
-    wait_for(lambda: len(posts_of(glm, said)) == 2)
+    wait_for(lambda: cluster.calls(said) == [2])
     assert {attempt.outcome for attempt in feishu.attempts} == {"acknowledged"}
-    wait_for(lambda: readiness(node) == (200, "ready"))
-    assert httpx.post(f"{node.address}/webhook/event", trust_env=False, timeout=DEADLINE).status_code == 404
+    wait_for(lambda: readiness(cluster) == (200, "ready"))
+    assert cluster.push(said, web=cluster.processes[0]) == 404
 
 
-def test_a_cut_connection_is_made_again(feishu: ConnectedStandIn, node: BotProcess) -> None:
+def test_a_cut_connection_is_made_again(feishu: ConnectedStandIn, cluster: Cluster) -> None:
     """While there is none, ``/readyz`` says so; what was written meanwhile is delivered and answered afterwards."""
-    wait_for(lambda: readiness(node)[0] == 200)
+    wait_for(lambda: readiness(cluster)[0] == 200)
     feishu.line.away = True
     feishu.line.cut()
-    wait_for(lambda: "the long connection to Feishu is down" in readiness(node)[1])
-    assert readiness(node)[0] == 503
-    said = ask(feishu)
+    wait_for(lambda: "the long connection to Feishu is down" in readiness(cluster)[1])
+    assert readiness(cluster)[0] == 503
+    said = cluster.say()
     wait_for(lambda: bool(feishu.attempts))
     assert feishu.attempts[0].outcome == "unreachable"
     feishu.line.away = False
-    wait_for(lambda: is_final(feishu, said))
-    assert colors(feishu, said) == ["green"]
-    wait_for(lambda: readiness(node)[0] == 200)
+    cluster.wait_for_answers(said)
+    wait_for(lambda: readiness(cluster)[0] == 200)
 
 
 def test_a_refused_secret_is_named(feishu: ConnectedStandIn, variables: dict[str, str]) -> None:
@@ -133,7 +114,7 @@ def test_it_greets_a_person_once_and_answers_until_it_is_told_to_leave(
     for _ in range(2):
         with connect(variables, "--greet", "ou_lin") as running:
             wait_for(lambda: feishu.line.open and feishu.messages)
-            said = ask(feishu, "/help")
+            said = feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="/help")
             wait_for(lambda said=said: len(feishu.replies(said.message_id)) == 1)  # type: ignore[misc]
             assert running.leave() == 0, running.log
             assert "shutting down command=connect" in running.log
@@ -186,6 +167,5 @@ def test_a_call_in_progress_keeps_its_key(tmp_path: Path) -> None:
         bot.app.use_secrets(settings.model_copy(update={"api_key": SecretStr(NEW_KEY)}))
         gate.release(2)
         for user, message in zip((first, second), said, strict=True):
-            user.wait_for_end(message)
-        assert [header_color(user.answers[0]) for user in (first, second)] == ["green", "green"]
+            user.assert_one_image(message)
         assert [call.key for call in bot.glm.calls] == ["test…", "othe…"]

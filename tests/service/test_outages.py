@@ -23,16 +23,7 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.feishu.state import ChatMessage
 from bot.timings import Timings
 from tests.support.builders import change
-from tests.support.dsl import (
-    QUICK,
-    REDELIVERY,
-    BotUnderTest,
-    around,
-    bot_with,
-    header_color,
-    is_final,
-    wait_for,
-)
+from tests.support.dsl import QUICK, REDELIVERY, BotUnderTest, around, bot_with, header_color, is_final, wait_for
 from tests.support.wire import Wire
 
 SCOPE_MISSING = 99991672

@@ -155,6 +155,7 @@ MENTIONS: list[tuple[str, list[dict[str, Any]], str]] = [
     ("@_user_1 参考 [首页](https://example.com/size) 的配色", [], "参考 首页 的配色"),
     ("@_user_1 [tom@example.com](mailto:tom@example.com)", [], "tom@example.com"),
     ("@_user_1 a\0b\ud800", [], "ab\ufffd"),
+    ("画 @_user_2 @_user_1", [mention(2, "Ada \ud83d", "ou_2")], "画 Ada \ufffd"),
     ("@_user_1", [], ""),
     # A mere mention of somebody else, and the platform's text of a merged forward, are nothing to draw.
     ("@_user_1 @_user_2！", [mention(2, "张三", "ou_2")], ""),
