@@ -41,8 +41,6 @@ SILENCE: list[tuple[list[tuple[float, Failure]], float | None, float | None]] = 
     # Several: the first has to be an hour old, and the last one not.
     (failed((59, "server_error"), (5, "TIMEOUT")), None, None),
     (failed((60, "server_error"), (5, "TIMEOUT")), None, 5),
-    (failed((150, "server_error"), (1, "server_error")), None, 1),
-    (failed((600, "server_error"), (450, "server_error"), (300, "server_error")), None, None),
     (failed((600, "server_error"), (60, "server_error")), None, None),
     # A success before all of it changes nothing; one between begins anew.
     (failed((90, "server_error"), (5, "TIMEOUT")), 95, 5),

@@ -27,7 +27,7 @@ from bot.db.tables import generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, add_usage
 from bot.errors import DatabaseUnavailable
 from bot.metrics import Metrics
-from bot.models import Event, Failure, State
+from bot.models import Event, State
 from bot.sandbox.http import shared_tls
 from bot.settings import load
 from bot.timings import BillingPeriods
@@ -239,9 +239,6 @@ def test_people_and_chats_are_listed_by_cost(database: Database) -> None:
     with database.write() as connection:
         done = {"state": State.DONE, "ended_at": NOW, "calls_billed": 1}
         connection.execute(update(generations).where(generations.c.sender != "ou_cai").values(done))
-        failure = Failure(code="insufficient_balance", sentence="failure.balance")
-        failed = {"state": State.FAILED, "ended_at": NOW, "failure": failure}
-        connection.execute(update(generations).where(generations.c.sender == "ou_cai").values(failed))
         connection.execute(update(requests).where(requests.c.chat_id == "oc_bob").values(chat_type="p2p"))
     stats = reports_of(database, limits_of().periods).stats()
     assert [(one.open_id, one.images, one.yuan) for one in stats.people] == [("ou_bob", 3, 0.3), ("ou_ann", 4, 0.24)]
@@ -249,7 +246,6 @@ def test_people_and_chats_are_listed_by_cost(database: Database) -> None:
         ("", "oc_group", 0.44),
         ("ou_bob", "oc_bob", 0.1),
     ]
-    assert stats.outcomes == {"done": 7, "failure.balance": 1}
     assert reports_of(database, limits_of().periods).stats("2020-01").people == ()
 
 
