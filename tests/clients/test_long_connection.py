@@ -73,9 +73,13 @@ class Platform(ExitStack):
         self.feishu.say(chat_id="oc_direct_lin", sender="ou_lin", text="一只橘猫" * 100)
 
     def outcomes(self, count: int) -> list[tuple[str, int | None]]:
-        """How the first ``count`` pushes ended."""
-        wait_for(lambda: len(self.feishu.attempts) >= count)
-        return [(attempt.outcome, attempt.status) for attempt in self.feishu.attempts[:count]]
+        """How the first ``count`` pushes ended that were answered; what a lost connection took along comes again."""
+
+        def answered() -> list[tuple[str, int | None]]:
+            return [(one.outcome, one.status) for one in self.feishu.attempts if one.status is not None]
+
+        wait_for(lambda: len(answered()) >= count)
+        return answered()[:count]
 
 
 @pytest.fixture
@@ -88,19 +92,17 @@ def platform() -> Iterator[Platform]:
 STORED = ("acknowledged", 200)
 
 
-@pytest.mark.parametrize("frame_type", ["event", "card"])
-def test_a_payload_is_taken_and_answered(platform: Platform, frame_type: str) -> None:
+def test_a_payload_is_taken_and_answered(platform: Platform) -> None:
     """Frames of both types, whole and in parts, reach the handler with every byte; its JSON is the answer."""
     handler = RecordingHandler({"toast": {"content": "好"}})
     platform.connect(handler)
-    platform.line.frame_type = frame_type
     platform.say()
     assert platform.outcomes(1) == [STORED]
-    platform.line.part_bytes = 100
+    platform.line.frame_type, platform.line.part_bytes = "card", 100
     platform.say()
     assert platform.outcomes(2)[1] == STORED
-    assert "好" in platform.feishu.attempts[1].body.decode()
-    assert ["一只橘猫" * 100 in payload.decode() for payload in handler.payloads] == [True, True]
+    assert "好" in platform.feishu.attempts[-1].body.decode()
+    assert all("一只橘猫" * 100 in payload.decode() for payload in handler.payloads)
 
 
 def test_what_was_not_stored_comes_again(platform: Platform) -> None:
