@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
@@ -48,6 +49,9 @@ NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("not
 @cache
 def catalogue() -> Messages:
     return Messages.load(CONFIG)
+
+
+FAILURES = [key for key in sorted(catalogue().keys) if re.fullmatch(r"failure\.\w+(?<!_plain)", key)]
 
 
 @cache

@@ -12,16 +12,11 @@ from bot import errors
 from bot.chat.messages import Messages
 from bot.errors import ErrorKind, SettingsError
 from bot.options import OPTIONS
-from tests.unit.card_samples import catalogue
+from tests.unit.card_samples import FAILURES, catalogue
 
 BOT = Path(errors.__file__).parent
 HAN = re.compile(r"[\u3400-\u9fff]")
 ASCII_PUNCTUATION = re.compile(r"[\u3400-\u9fff][,;!?](?!\S)|[\u3400-\u9fff]\.$")
-FAILURES = [
-    key
-    for key in sorted(catalogue().keys)
-    if key.startswith("failure.") and not key.endswith((".advice", ".advice_image", "_plain"))
-]
 
 
 def test_each_sentence_is_in_its_own_language() -> None:
@@ -43,6 +38,7 @@ def test_each_error_has_its_sentence_and_each_failure_its_advice() -> None:
 GROUPS = re.compile(
     r"(card|command|failure|label|limit|misread|note|notification|settings|toast|wait)\.(?!json|\w+_v1)"
 )
+TEMPLATE = re.compile(r'f"([a-z]+\.(?:\{[^{}"]*\}|[^" {])+)"')
 
 
 def test_sentences_and_their_uses_match() -> None:
@@ -53,7 +49,7 @@ def test_sentences_and_their_uses_match() -> None:
     assert len(sentences) > 80
     assert sentences <= catalogue().keys
     named |= {f"{prefix}.{name}" for prefix in ("help.option", "label", "tag") for name in OPTIONS}
-    templates = [re.sub(r"\{[^{}]*\}", r"\\w+", text) for text in re.findall(r'f"([a-z]+\.[^" ]+)"', source)]
+    templates = [re.sub(r"\{[^{}]*\}", r"\\w+", text) for text in re.findall(TEMPLATE, source)]
     endings = re.compile(r"(_plain|_free|_near|_linked|\.advice(_plain|_image)?)$")
     unnamed = {key for key in catalogue().keys if not {key, endings.sub("", key)} & named}
     assert [key for key in unnamed if not any(re.fullmatch(one, endings.sub("", key)) for one in templates)] == []
