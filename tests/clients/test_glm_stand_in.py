@@ -1,4 +1,4 @@
-"""The stand-in of GLM answers as the platform is documented and was recorded; faults fit the calls that they meet.
+"""The stand-in of GLM answers as the platform is documented and was recorded.
 
 The facts are data in ``tests/facts``, each with the page that they are from, and compared with the stand-in only.
 """
@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.sandbox.faults import FAULTS, ArmedFaults, arm
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, PATH, GlmStandIn
 from tests.support.waiting import wait_until
 
@@ -107,39 +106,5 @@ def test_the_link_has_the_platforms_shape_and_life() -> None:
         with httpx.Client(transport=stand_in.transport()) as client:
             image = client.get(url)
             assert (image.status_code, image.headers["content-type"]) == (200, "application/octet-stream")
-            others = [client.get(posted(stand_in).json()["data"][0]["url"]).content for _ in range(3)]
-            assert len({image.content, *others}) == 4
             now[0] += DAYS_7 + 1
             assert client.get(url).status_code == 403
-
-
-def test_a_reset_is_before_or_after_the_work(stand_in: GlmStandIn) -> None:
-    """Only the second of the two costs money, and the caller cannot tell them apart."""
-    for calls, (fault, paid) in enumerate((("reset_before", 0), ("reset_after", 1)), 1):
-        with pytest.raises(httpx.NetworkError):
-            posted(stand_in, fault=fault)
-        assert (len(stand_in.calls), len(stand_in.paid)) == (calls, paid)
-
-
-FITTING = [
-    ("feishu_231021", "react", "reply"),
-    ("feishu_234006", "image", "reply"),
-    ("feishu_230031", "patch", "reply"),
-    ("card_bad", "reply", "image"),
-    ("feishu_10014", "token", "reply"),
-    ("feishu_reset_after", "reply", "none"),
-]
-
-
-def test_a_fault_is_armed_for_a_call_that_can_fail_by_it() -> None:
-    """By default it is the reply, or else one that the fault fits; a code and its name are one fault."""
-    for fault, call, fits_not in FITTING:
-        feishu, glm = ArmedFaults("feishu"), ArmedFaults("glm")
-        arm(fault, feishu=feishu, glm=glm, times=2)
-        assert ([(one.on, one.left) for one in feishu.armed], glm.armed) == ([(call, 2)], [])
-        with pytest.raises(ValueError, match="these do: "):
-            arm(fault, feishu=feishu, glm=glm, on=fits_not)
-    arm("glm_hang", feishu=feishu, glm=glm, times=2)
-    assert [(one.fault.own, one.left) for one in glm.armed] == [("hang", 2)]
-    assert FAULTS["feishu_230099"] is FAULTS["card_bad"]
-    assert {FAULTS[name].own for name in ("glm_image_empty", "feishu_image_empty")} == {"image_empty"}

@@ -40,6 +40,7 @@ def test_a_message_delivered_more_than_once_is_answered_once(bot: BotUnderTest) 
     user = bot.new_user()
     said = user.send()
     wait_for(lambda: len(deliveries_of(bot)) == 8)
+    assert len({attempt.event_id for attempt in deliveries_of(bot)}) == 5
     bot.feishu.delivery = REDELIVERY
     user.assert_one_image(said)
     # Nor is there a second answer after a later message.
