@@ -10,13 +10,11 @@ from hypothesis import given
 from bot.chat.parsing.events import parse_event, unmask, unmask_parsed
 from bot.chat.parsing.parser import parse
 from bot.errors import UserError
-from bot.models import CardAction, Event, Ignored, ImagePrompt, Message, MessageRecall, Onboarding, ParsedMessage
+from bot.models import CardAction, Event, Ignored, ImagePrompt, Message, ParsedMessage
 from tests.unit.test_parser import anything
 
 BOT, SENDER = "ou_bot", "ou_sender"
 MESSAGE = "im.message.receive_v1"
-ENTERED = "im.chat.access_event.bot_p2p_chat_entered_v1"
-ADDED = "im.chat.member.bot.added_v1"
 
 
 def parsed(body: Any, event_type: str = MESSAGE, *, bot_open_id: str | None = BOT) -> object:
@@ -85,13 +83,10 @@ def test_group_message_without_own_mention_is_ignored() -> None:
     assert unmask(direct.text, direct.names) == "画图 猫"
 
 
-def test_messages_of_bots_and_ids_that_no_index_takes_are_ignored() -> None:
-    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
+def test_messages_of_bots_are_ignored() -> None:
     own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
     for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}, own):
         assert isinstance(parsed({**body_of({"text": "猫"}), "sender": sender}), Ignored)
-    for length, kind in {256: Message, 257: Ignored, 120_000: Ignored}.items():
-        assert isinstance(parsed(body_of({"text": "猫"}, message_id="o" * length)), kind)
 
 
 def test_attachment_has_no_text() -> None:
@@ -101,19 +96,6 @@ def test_attachment_has_no_text() -> None:
     post = {"content": [[{"tag": "at", "user_id": "@_user_1"}], [{"tag": "img", "image_key": "img_1"}]]}
     mentioned = message_of(post, message_type="post", **group())
     assert (mentioned.attachment, mentioned.text) == (True, "")
-
-
-def test_other_events_have_their_meaning() -> None:
-    recalled = parsed({"message_id": "om_1", "chat_id": "oc_1"}, "im.message.recalled_v1")
-    assert recalled == MessageRecall(message_id="om_1")
-    met = {"event_id": "e1", "person": SENDER}
-    body = {"chat_id": "oc_1", "operator_id": {"open_id": SENDER}}
-    for last, first in (("", True), ("om_1", False)):
-        entered = Onboarding(kind="entered", chat_id="oc_1", first=first, **met)
-        assert parsed({**body, "last_message_id": last}, ENTERED) == entered
-    assert parsed(body, ADDED) == Onboarding(kind="added", chat_id="oc_1", first=True, **met)
-    menu = {"operator": {"operator_id": {"open_id": SENDER}}, "event_key": "help"}
-    assert parsed(menu, "application.bot.menu_v6") == Onboarding(kind="menu", chat_id=None, first=True, **met)
 
 
 def action(**fields: Any) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -58,18 +57,6 @@ def test_an_old_file_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
         with AtomicFile(str(target)) as file:
             file.write(b"%o" % permissions)
         assert (mode(target), list(target.parent.iterdir())) == (permissions, [target])
-
-
-def test_a_signal_right_after_the_file_was_made_leaves_none(tmp_path: Path) -> None:
-    def strike(_frame: object, event: str, called: object) -> None:
-        if event == "c_return" and called is os.open:
-            sys.setprofile(None)
-            raise KeyboardInterrupt
-
-    sys.setprofile(strike)
-    with pytest.raises(KeyboardInterrupt):
-        AtomicFile(str(tmp_path / "image.png"))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_reported_path_is_absolute_and_one_that_cannot_be_a_file_is_rejected(tmp_path: Path) -> None:
@@ -155,8 +142,5 @@ def test_what_cannot_be_read_or_removed_is_left(tmp_path: Path, caplog: pytest.L
     for name in ("g1.jpg", "old.jpg"):
         aged(tmp_path / "originals" / name, days=31)
     assert (cache.put("g1.jpg", WHOLE), cache.get("g1.jpg"), cache.prune()) == (False, None, 1)
-    (tmp_path / "file").touch()
-    cache = cache_in(tmp_path / "file")
-    assert (cache.put("g1.jpg", WHOLE), cache.get("g1.jpg"), cache.prune()) == (False, None, 0)
-    for event in ("original not written", "original not read", "originals not listed"):
+    for event in ("original not written", "original not read"):
         assert event in caplog.text

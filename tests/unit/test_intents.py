@@ -183,17 +183,13 @@ FAULTS = [
 ]
 
 
-def test_a_faulty_list_is_reported(tmp_path: Path) -> None:
+def test_a_teams_own_words_count_and_a_faulty_list_is_reported(tmp_path: Path) -> None:
     content = (CONFIG / "intents.toml").read_text("utf-8")
     for old, new, fault in FAULTS:
         (tmp_path / "intents.toml").write_text(content.replace(old, new, 1), "utf-8")
         with pytest.raises(SettingsError) as raised:
             Rules.load(tmp_path)
         assert any(error.startswith(f"intents.toml: {fault}") for error in raised.value.faults), fault
-
-
-def test_a_teams_own_words_count(tmp_path: Path) -> None:
-    content = (CONFIG / "intents.toml").read_text("utf-8")
     (tmp_path / "intents.toml").write_text(content.replace("phrases = [", 'phrases = ["拍谢",', 1), "utf-8")
     assert recognize("拍谢", rules=Rules.load(tmp_path)).kind == "thanks"
     assert read("拍谢").kind == "ambiguous"

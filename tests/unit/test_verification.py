@@ -99,14 +99,6 @@ def test_what_is_signed_but_no_event_for_this_app_is_refused() -> None:
         assert (refused.status, refused.reason) == (status, reason), plain[:500]
 
 
-def test_milliseconds_of_events_and_microseconds_of_card_actions_are_told_apart() -> None:
-    for create_time in ("1608725989000", "1608725989000000"):
-        body = sealed(event(create_time=create_time))
-        seen = verifier().verify(body, signature(body))
-        assert isinstance(seen, Event)
-        assert seen.created_at == 1608725989.0
-
-
 CONSOLE: list[tuple[bytes, dict[str, Any], str]] = [
     (sealed(challenge()), {"key": "another key"}, "FEISHU_ENCRYPT_KEY differs from its Encrypt Key"),
     (PLAIN, {}, "not encrypted, but FEISHU_ENCRYPT_KEY is set"),
