@@ -33,11 +33,7 @@ def run(*arguments: str, folder: Path, typed: str = "", encoding: str = "utf-8",
 
 
 def app_variables(feishu: FeishuStandIn) -> dict[str, str]:
-    return {
-        "FEISHU_APP_ID": feishu.app_id,
-        "FEISHU_APP_SECRET": feishu.app_secret,
-        "FEISHU_DOMAIN": feishu.origin,
-    }
+    return {"FEISHU_APP_ID": feishu.app_id, "FEISHU_APP_SECRET": feishu.app_secret, "FEISHU_DOMAIN": feishu.origin}
 
 
 def generate(

@@ -7,30 +7,24 @@ import os
 import sys
 from pathlib import Path
 
-import httpx
-
 from bot.cli.generate import main
 from bot.sandbox.glm.stand_in import loopback
 from bot.timings import DownloadRetries
 
 
-class HastyTransport(httpx.HTTPTransport):
-    """Waits half a second for an answer, so that a test need not wait for minutes."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.extensions["timeout"]["read"] = 0.5
-        return super().handle_request(request)
-
-
 def generate() -> int:
-    inner = HastyTransport() if os.environ.get("TEST_HASTY") else None
+    inner = None
+    if os.environ.get("TEST_HASTY"):
+        # Imported here, as `generate` must not load the bot.
+        from tests.support.dsl import TimeoutTransport
+
+        inner = TimeoutTransport(seconds=lambda: 0.5)
     seconds = float(os.environ.get("TEST_RETRY_SECONDS", "20"))
     retries = DownloadRetries(seconds=seconds, first_wait=0.01, longest_wait=0.1)
     return main(transport=loopback(os.environ["TEST_GLM_ORIGIN"], inner=inner), retries=retries)
 
 
 def setup() -> int:
-    # Imported here, as `generate` must not load the bot.
     from bot.cli.setup import Setup
     from bot.errors import SettingsError
 

@@ -15,14 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.cli.check_feishu import check_feishu
-from bot.cli.check_local import (
-    CheckResult,
-    check_bot_findings,
-    check_database,
-    check_settings,
-    data_folder,
-    port,
-)
+from bot.cli.check_local import CheckResult, check_bot_findings, check_database, check_settings, data_folder, port
 from bot.db.database import Database
 from bot.db.migrate import HEAD
 from bot.db.timers import Outages

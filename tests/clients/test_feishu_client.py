@@ -163,9 +163,9 @@ def test_a_token_is_renewed_before_it_ends(served: Platform, lifetime: int, rene
     timed.close()
 
 
-def failure(served: Platform, answer: Response, **settings: Any) -> FeishuError:
+def failure(served: Platform, answer: Response) -> FeishuError:
     """The error of a call that gets this answer."""
-    client = served.client(**settings)
+    client = served.client()
     served.answers.append(answer)
     with pytest.raises(FeishuError) as failed:
         client.patch("om_1", content="{}")
@@ -227,18 +227,6 @@ def test_code_0_without_what_it_should_bring_is_no_answer(served: Platform, clie
         served.answers.append(Response.of_json({"code": 0, "data": items}))
         with pytest.raises(FeishuUnreachable):
             BitableClient(client.call).fields("bas1", "tbl1")
-
-
-def test_a_refusal_comes_with_what_helps_to_act(feishu: FeishuStandIn, feishu_client: FeishuClient) -> None:
-    said = feishu.say(chat_id="oc_group", sender="ou_lin", text="一只猫")
-    feishu.faults.arm("scope", on="reply")
-    with pytest.raises(FeishuError) as refused:
-        reply(feishu_client, said.message_id)
-    error, (record,) = refused.value, feishu.calls_named("reply")
-    assert (error.code, error.action) == (99991672, FeishuAction.APP_REFUSED)
-    assert (error.status, error.log_id) == (record.status, record.log_id)
-    assert (error.help_url or "").startswith(f"https://open.feishu.cn/app/{feishu.app_id}/auth?")
-    assert str(error) == f"reply: {error.message}"
 
 
 def test_details_of_another_shape_are_omitted(served: Platform) -> None:

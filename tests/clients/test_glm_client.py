@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,16 +11,14 @@ import pytest
 import trustme
 from PIL import Image
 
-from bot.errors import DownloadFailed, ErrorKind, GlmError, SettingsError
+from bot.errors import DownloadFailed, ErrorKind, GlmError
 from bot.glm.client import ENDPOINT, Downloader, GlmClient, call_seconds, fetch_with_retries, link_expires_at
 from bot.glm.transport import GuardedTransport, is_public
 from bot.models import ImageFile
 from bot.options import Options
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, GlmStandIn, LoopbackTransport
 from bot.sandbox.http import Response
-from bot.settings import load
 from bot.timings import DownloadRetries
-from tests.clients.commands import generate
 from tests.clients.servers import (
     FAKE_KEY,
     GOOD,
@@ -110,18 +107,6 @@ def test_no_variable_leads_the_key_elsewhere(
     assert platform.names[-1] == API_HOST
     assert platform.requests[0].headers["authorization"] == f"Bearer {FAKE_KEY}"
     assert eavesdropper.requests == []
-
-
-def test_no_setting_or_flag_leads_the_key_elsewhere() -> None:
-    """Neither settings, command line nor clients take an address, a proxy of the key's or a switch for TLS."""
-    for name in ("GLM_URL", "IMAGES_ENDPOINT", "NETWORK_ENDPOINT"):
-        with pytest.raises(SettingsError):
-            load({f"BOT_{name}": "https://elsewhere.example"})
-    for flag in ("--base-url", "--proxy", "--insecure"):
-        result = generate("-p", "猫", flag, "https://elsewhere.example", origin="http://127.0.0.1:9")
-        assert (result.code, "unrecognized arguments" in result.answer["error"]["message"]) == (2, True)
-    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock", "on_date"}
-    assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "largest", "clock"}
 
 
 @pytest.mark.parametrize("fault", ["hang", "trickle"])
