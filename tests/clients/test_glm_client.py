@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -11,14 +15,16 @@ import pytest
 import trustme
 from PIL import Image
 
-from bot.errors import DownloadFailed, ErrorKind, GlmError
+from bot.errors import DownloadFailed, ErrorKind, GlmError, SettingsError
 from bot.glm.client import ENDPOINT, Downloader, GlmClient, call_seconds, fetch_with_retries, link_expires_at
 from bot.glm.transport import GuardedTransport, is_public
 from bot.models import ImageFile
 from bot.options import Options
 from bot.sandbox.glm.stand_in import API_HOST, IMAGE_HOST, GlmStandIn, LoopbackTransport
 from bot.sandbox.http import Response
+from bot.settings import load
 from bot.timings import DownloadRetries
+from tests.clients.commands import generate
 from tests.clients.servers import (
     FAKE_KEY,
     GOOD,
@@ -109,6 +115,18 @@ def test_no_variable_leads_the_key_elsewhere(
     assert eavesdropper.requests == []
 
 
+def test_no_setting_or_flag_leads_the_key_elsewhere() -> None:
+    """Neither settings, command line nor clients take an address, a proxy of the key's or a switch for TLS."""
+    for name in ("GLM_URL", "IMAGES_ENDPOINT", "NETWORK_ENDPOINT"):
+        with pytest.raises(SettingsError):
+            load({f"BOT_{name}": "https://elsewhere.example"})
+    for flag in ("--base-url", "--proxy", "--insecure"):
+        result = generate("-p", "猫", flag, "https://elsewhere.example", origin="http://127.0.0.1:9")
+        assert (result.code, "unrecognized arguments" in result.answer["error"]["message"]) == (2, True)
+    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock", "on_date"}
+    assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "largest", "clock"}
+
+
 @pytest.mark.parametrize("fault", ["hang", "trickle"])
 def test_the_deadline_ends_a_call_that_never_ends(glm: GlmStandIn, fault: str) -> None:
     """A 2K image takes the platform several times as long as a small one, and its call has more time."""
@@ -117,6 +135,26 @@ def test_the_deadline_ends_a_call_that_never_ends(glm: GlmStandIn, fault: str) -
     error = error_of(client)
     assert (error.kind, error.sentence, len(glm.calls)) == (ErrorKind.CALL_TIMED_OUT, "failure.timeout", 1)
     assert (call_seconds(Options(size="1280x1280")), call_seconds(Options(size="2048x2048"))) == (180, 300)
+
+
+def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
+    """A timeout is one of each send, which a server that takes a little now and then would prolong without end."""
+    sipped, over = threading.Event(), threading.Event()
+
+    def sip() -> None:
+        with suppress(OSError), listener.accept()[0] as connection:
+            while not over.wait(0.02) and connection.recv(4096):
+                sipped.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        threading.Thread(target=sip, daemon=True).start()
+        origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        transport = LoopbackTransport({API_HOST: origin}, inner=GuardedTransport())
+        client = GlmClient(api_key=FAKE_KEY, transport=transport, clock=lambda: 180.0 if sipped.is_set() else 0.0)
+        with client, pytest.raises(GlmError, match="within 180 s"):
+            client.generate("猫" * 3_000_000, options=Options())
+        over.set()
 
 
 def test_what_does_not_end_is_left_at_its_limit() -> None:
