@@ -209,6 +209,20 @@ def test_a_command_or_a_fault_that_was_taken_back_is_not_answered(bot: BotUnderT
     assert user.wait_for_calls(1) == ["reply"]
 
 
+def test_the_age_of_a_link_survives_a_restart(tmp_path: Path) -> None:
+    pace = replace(QUICK, download=replace(QUICK.download, first_wait=600.0, longest_wait=600.0))
+    with BotUnderTest(folder=tmp_path, pace=pace) as bot:
+        user = bot.new_user()
+        bot.glm.arm("image_404", times=10)
+        said = user.send()
+        wait_for(lambda: bot.glm.downloads)
+        change(bot.app.database, update(generations).values(called_at=generations.c.called_at - 130))
+        bot.stop()
+        bot.start()
+        user.ask(said).assert_shows("failure.download")
+        assert len(bot.glm.downloads) == 2
+
+
 REFUSED_UPLOADS = {
     234001: ("failure.upload", True),
     234006: ("failure.image_too_large", False),

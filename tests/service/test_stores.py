@@ -49,6 +49,16 @@ def test_slots_hold_under_a_race(database: Database) -> None:
     assert len({generation.generation_id for generation in taken}) == len(taken)
 
 
+def test_a_stored_url_frees_the_slot(database: Database) -> None:
+    """Once the URL is stored the next call may begin, while the picture is still being fetched."""
+    accept(database, count=2)
+    first = claimed(database, slots=1)
+    store = GenerationStore(database, "me")
+    assert [bool(store.next_waiting("glm-image", slots=slots)) for slots in (1, 2)] == [False, True]
+    make(database, first)
+    assert claim(database, slots=1) is not None
+
+
 def test_a_call_that_hangs_frees_its_slot_at_its_deadline(database: Database) -> None:
     """Past the deadline the next call begins although the first one's process lives; what still comes is stored."""
     store = GenerationStore(database, "me")
