@@ -20,7 +20,7 @@ from bot.db.leases import Leases
 from bot.db.requests import RequestStore, cancel, mark_dirty
 from bot.db.tables import Generation, generations, requests
 from bot.db.timers import pause_model
-from bot.errors import DatabaseUnavailable
+from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.models import Command, GeneratedImage, State
 from bot.timings import elapsed_time
 from bot.worker.generation_steps import REPEATED_UNKNOWN, STUCK
@@ -137,6 +137,21 @@ def test_a_cancelled_image_is_kept_for_a_day(database: Database) -> None:
             connection.execute(update(generations).values(ended_at=NOW - hours * 3_600))
             assert resume_images(connection, generation.request_id, kept=True) == kept
         assert GenerationStore(database, "me").made_ids(limit=5) == [generation.generation_id] * kept
+
+
+def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
+    """One worker at a time shows a request; when its lease has run out, it is another one's."""
+    store = RequestStore(database, "me")
+    accept(database)
+    (request_id,) = store.due_requests(limit=10)
+    slow = store.claim(request_id, lease=EXPIRED)
+    assert slow is not None
+    assert RequestStore(database, "quick").claim(request_id, lease=LEASE)
+    assert store.claim(request_id, lease=LEASE) is None
+    assert store.due_requests(limit=10) == []
+    with pytest.raises(LeaseLost):
+        store.mark_published(slow, card_state="result", last=True, answer_id="om_x")
+    assert store.read(request_id)[0].answer_id is None
 
 
 def test_a_change_during_the_last_showing_is_shown_after_it(database: Database) -> None:
