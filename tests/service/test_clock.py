@@ -18,8 +18,7 @@ from tests.support.builders import LEASE, accept, change
 from tests.support.dsl import QUICK, BotUnderTest, MovableClock, header_color, wait_for
 
 HOUR = 3600.0
-PACE = replace(QUICK, beat=0.05, backoff_in_all=60.0)
-"""The platform's limit is waited for, however long a bot takes to stop and start."""
+PACE = replace(QUICK, beat=0.05)
 
 
 def test_a_clock_that_is_set_back_while_the_bot_is_stopped(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from bot.sandbox.http import shared_tls
 from bot.settings import load
 from bot.timings import BillingPeriods
 from bot.web.routes import EventEndpoint
-from tests.support.builders import accept, change, limits_of
+from tests.support.builders import Team, accept, change, limits_of
 from tests.support.databases import sqlite_database
 from tests.support.dsl import QUICK, BotUnderTest, Conversation, plain_text, variables_for, wait_for
 from tests.support.logs import written
@@ -140,12 +140,9 @@ def test_the_calls_to_feishu_are_exact_and_survive_a_restart(bot: BotUnderTest) 
     wait_for(agreed)
 
 
-PRICES = {"glm-image": 0.1, "cogview-4": 0.06}
-
-
 def reports_of(database: Database, periods: BillingPeriods) -> Reports:
     calls = ApiUsageCounter(database=database, periods=periods)
-    return Reports(database=database, prices=PRICES, periods=periods, calls=calls)
+    return Reports(database=database, prices=Team().prices, periods=periods, calls=calls)
 
 
 def test_the_state_is_counted_and_priced_by_model(database: Database) -> None:
