@@ -83,10 +83,13 @@ def test_group_message_without_own_mention_is_ignored() -> None:
     assert unmask(direct.text, direct.names) == "画图 猫"
 
 
-def test_messages_of_bots_are_ignored() -> None:
+def test_messages_of_bots_and_ids_that_no_index_takes_are_ignored() -> None:
+    """An id longer than any of the platform's is none, so that nothing is looked up or stored by it."""
     own = {"sender_type": "user", "sender_id": {"open_id": BOT}}
     for sender in ({"sender_type": "bot"}, {"sender_type": "app"}, {"sender_type": None}, own):
         assert isinstance(parsed({**body_of({"text": "猫"}), "sender": sender}), Ignored)
+    for length, kind in {256: Message, 257: Ignored, 120_000: Ignored}.items():
+        assert isinstance(parsed(body_of({"text": "猫"}, message_id="o" * length)), kind)
 
 
 def test_attachment_has_no_text() -> None:
