@@ -79,11 +79,7 @@ _MENTION = re.compile(r"@_user_\d+")
 def wait_for(
     condition: Callable[[], object], *, timeout: float = DEADLINE, describe: Callable[[], object] | str = ""
 ) -> None:
-    """Waits until ``condition`` is true.
-
-    Raises:
-        AssertionError: it is not after ``timeout`` seconds; ``describe`` says what was expected or what there was.
-    """
+    """Waits until ``condition`` is true; after ``timeout`` seconds the error says what ``describe`` does."""
     if not wait_until(condition, seconds=timeout):
         raise AssertionError(f"not within {timeout} s: {describe() if callable(describe) else describe}")
 
@@ -172,14 +168,9 @@ class Gate:
 
 @dataclass(kw_only=True, eq=False)
 class BotUnderTest:
-    """The stand-ins and the bot, from ``__enter__`` to ``__exit__``.
+    """The stand-ins and the bot, from ``__enter__`` to ``__exit__``; ``pace`` has the durations of its work.
 
-    Args:
-        folder: the bot's data folder.
-        pace: the durations of its work.
-        variables: further settings as environment variables.
-        wrap_glm: what is put around the transport of the paid calls, as the next two around those of the downloads and
-            of the calls to Feishu.
+    ``wrap_glm`` is put around the transport of the paid calls, the next two around those of downloads and of Feishu.
     """
 
     folder: Path

@@ -93,11 +93,7 @@ def run_command(
     typed: bytes = b"",
     encoding: str = "utf-8",
 ) -> CommandResult:
-    """Runs a command in a folder to its end, its standard streams being files; ``typed`` is its standard input.
-
-    Raises:
-        TimeoutError: it was still running after a minute, and was killed.
-    """
+    """Runs a command in a folder to its end, within a minute; ``typed`` is the file of its standard input."""
     with tempfile.TemporaryDirectory(prefix="streams-") as streams:
         files = [Path(streams) / name for name in ("stdin", "stdout", "stderr")]
         for file, content in zip(files, (typed, b"", b""), strict=True):
