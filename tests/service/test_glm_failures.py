@@ -87,16 +87,19 @@ def test_a_failure_has_its_sentence(bot: BotUnderTest, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", WAITS)
-def test_a_rejection_before_work_waits_and_passes(bot: BotUnderTest, user: Conversation, fault: str) -> None:
+def test_a_rejection_before_work_waits_and_passes(tmp_path: Path, fault: str) -> None:
     """Its card says that it waits, within the platform's patches, and it is paid for once."""
-    bot.glm.arm(fault, times=1000)
-    user.ask_without_waiting(said := user.send()).wait_to_show("wait.backing_off")
-    wait_for(lambda: len(user.posts(said)) >= 3)
-    bot.disarm()
-    card = user.ask(said)
-    *rejected, last = [call.paid for call in user.posts(said)]
-    assert (any(rejected), last, card.color) == (False, True, "green")
-    assert card.patches <= 6
+    # So long that the card can be patched meanwhile.
+    with BotUnderTest(folder=tmp_path, pace=replace(QUICK, backoff=1.0, backoff_longest=1.0)) as bot:
+        user = bot.new_user()
+        bot.glm.arm(fault, times=1000)
+        user.ask_without_waiting(said := user.send()).wait_to_show("wait.backing_off")
+        wait_for(lambda: len(user.posts(said)) >= 3)
+        bot.disarm()
+        card = user.ask(said)
+        *rejected, last = [call.paid for call in user.posts(said)]
+        assert (any(rejected), last, card.color) == (False, True, "green")
+        assert card.patches <= 6
 
 
 @pytest.mark.parametrize("fault", WAITS)
