@@ -287,7 +287,8 @@ class RequestRenderer:
     def _cancelled(self, request: Request) -> Card:
         result = request.content["result"]
         in_call: Mapping[str, int] = result.get("in_call", {})
-        named = [self._find(request_id) for request_id in result.get("named", ())]
+        with self.queue.database.read() as connection:
+            named = [find_request(connection, request_id) for request_id in result.get("named", ())]
         return commands.render_cancelled(
             self.cards,
             count=result["count"],
