@@ -9,6 +9,7 @@ import json
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
@@ -77,9 +78,11 @@ class EventStream:
     def _changes(self) -> Iterator[tuple[str, Any]]:
         """What is new or has changed since the last call: the name of the event, and the view."""
         feishu, glm = self.sandbox.feishu, self.sandbox.glm
-        reactions = list(feishu.state.reactions.values())
+        reactions: defaultdict[str, list[Reaction]] = defaultdict(list)
+        for reaction in list(feishu.state.reactions.values()):
+            reactions[reaction.message_id].append(reaction)
         for message in feishu.messages:
-            own = [one for one in reactions if one.message_id == message.message_id]
+            own = reactions[message.message_id]
             if self._is_new(message.message_id, (message, own)):
                 yield "message", _message_view(message, own, feishu.uploads)
         records: list[Attempt | ApiCall | GlmCall] = [*feishu.attempts, *feishu.calls, *glm.calls, *glm.downloads]
