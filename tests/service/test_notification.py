@@ -76,7 +76,7 @@ def test_a_short_wait_a_cancellation_and_a_free_retry_notify_nobody(bot: BotUnde
     card.press_for_toast("cancel")
     gate.release()
     bot.wait_until_idle()
-    bot.glm.arm("image_404", times=20)
+    bot.glm.arm("image_404", times=1_000)
     gate.release()
     failed = retrying.ask("一座灯塔")
     bot.glm.disarm()
