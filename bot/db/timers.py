@@ -80,9 +80,14 @@ class TokenBucket:
 # in all:
 # https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control
 CHAT = TokenBucket(rate=2.0, burst=3)
-SECOND = TokenBucket(rate=30.0, burst=20)
+# Few at once, as sending them takes the processor from acknowledging the messages of those who write at that moment.
+SECOND = TokenBucket(rate=30.0, burst=5)
 MINUTE = TokenBucket(rate=12.0, burst=280)
 _ALL = {"second": SECOND, "minute": MINUTE}
+
+_STEP = sa.bindparam("step", type_=sa.Double)
+_ALL_AHEAD = sa.select(timers.c.name, timers.c.next_at - NOW).where(timers.c.name.in_(_ALL))
+_LATER_OF_BOTH = sa.case((timers.c.next_at > NOW, timers.c.next_at), else_=NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +102,18 @@ class SendRateLimiter:
         Returns 0 when it may be sent now; else the seconds to wait, and nothing is reserved.
         """
         buckets = {target: CHAT, **_ALL}
+        steps = {name: 1 / bucket.rate for name, bucket in buckets.items()}
         with self.database.write(step="requests.reserve") as connection:
-            if len(rows := self._locked(connection, target)) < len(buckets):
-                # What is not there yet cannot be locked: of several who came first, each would count from nothing.
-                add = insert(connection, timers).on_conflict_do_nothing()
-                connection.execute(add, [{"name": name, "next_at": 0.0} for name in sorted(buckets)])
-                rows = self._locked(connection, target)
-            now = read_time(connection)
-            # The clean-up may have taken a row of long ago meanwhile.
-            ends = {name: max(rows.get(name, 0.0), now) for name in buckets}
-            wait = max(bucket.wait(ends[name] - now) for name, bucket in buckets.items())
+            row = insert(connection, timers).values(next_at=NOW + _STEP)
+            row = row.on_conflict_do_update(index_elements=["name"], set_={"next_at": _LATER_OF_BOTH + _STEP})
+            reserved = row.returning(timers.c.name, timers.c.next_at - NOW)
+            # In the order of their names; see ``leases``.
+            rows = [{"name": name, "step": steps[name]} for name in sorted(steps)]
+            ahead: dict[str, float] = dict(connection.execute(reserved, rows).all())
+            wait = max(bucket.wait(ahead[name] - steps[name]) for name, bucket in buckets.items())
             if wait > 0:
-                return wait
-            next_at = {name: ends[name] + 1 / bucket.rate for name, bucket in buckets.items()}
-            reserved = sa.update(timers).where(timers.c.name.in_(buckets))
-            connection.execute(reserved.values(next_at=sa.case(next_at, value=timers.c.name)))
-            return 0.0
-
-    def _locked(self, connection: sa.Connection, target: str) -> dict[str, float]:
-        rows = sa.select(timers.c.name, timers.c.next_at).where(timers.c.name.in_((target, *_ALL)))
-        return dict(connection.execute(rows.order_by(timers.c.name).with_for_update()).all())
+                connection.rollback()
+            return max(wait, 0.0)
 
     def hold(self, seconds: float) -> None:
         """Lets nothing be sent for so many seconds: the platform has said so."""
@@ -127,8 +124,7 @@ class SendRateLimiter:
 
 def messages_left(connection: sa.Connection) -> int:
     """How many messages may be sent now, to whichever chats."""
-    ahead = sa.select(timers.c.name, timers.c.next_at - NOW).where(timers.c.name.in_(_ALL))
-    seconds = dict(connection.execute(ahead).all())
+    seconds = dict(connection.execute(_ALL_AHEAD).all())
     left = (bucket.burst - max(seconds.get(name, 0.0), 0.0) * bucket.rate for name, bucket in _ALL.items())
     return max(int(min(left)), 0)
 
@@ -148,6 +144,8 @@ _NEXT_CALL = sa.case((_PATCHES, "patch"), (R.kind == "original", "file"), else_=
 IS_HELD = timer_runs(sa.literal(_PREFIX).concat(_NEXT_CALL))
 """The condition that the next call for a request has to wait for the next probe."""
 IS_UPLOAD_HELD = timer_runs(sa.literal(f"{_PREFIX}image"))
+
+_OUTAGE = sa.select(key_value.c.value).where(key_value.c.name == sa.bindparam("name"))
 
 RECENT = 180.0  # seconds without a probe after which nobody waits for an outage any more: it is not reported
 
@@ -218,7 +216,7 @@ class Outages:
     def _take_probe(self, name: str) -> bool:
         """Whether the call is a probe, which moves the next one away."""
         with self.database.read() as connection:
-            if connection.scalar(sa.select(key_value.c.name).where(key_value.c.name == name)) is None:
+            if connection.scalar(_OUTAGE, {"name": name}) is None:
                 return False
         with self.database.write(step="outages.probe") as connection:
             outage = _locked_outage(connection, name)
@@ -268,5 +266,5 @@ class Outages:
 
 
 def _locked_outage(connection: sa.Connection, name: str) -> Outage | None:
-    value = connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == name).with_for_update())
+    value = connection.scalar(_OUTAGE.with_for_update(), {"name": name})
     return Outage(**json.loads(value)) if value else None

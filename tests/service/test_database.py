@@ -233,7 +233,7 @@ def plans() -> Iterator[dict[str, list[str]]]:
     """Asks for the plan of each statement when it is executed; gives the scans of each by its text."""
     scans: dict[str, list[str]] = {}
 
-    def explain(connection: Any, _: Any, statement: str, parameters: Any, __: Any, many: Any) -> None:
+    def explain(connection: Any, _: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         # The test's own thread looks whether all has ended; the daily clean-up may read what it deletes.
         if threading.current_thread().name in {"MainThread", "retention"} or not _EXPLAINABLE.match(statement):
             return
@@ -242,7 +242,9 @@ def plans() -> Iterator[dict[str, list[str]]]:
             return
         scans_in = sqlite_scans if connection.dialect.name == "sqlite" else postgres_scans
         with_cursor = connection.connection.cursor()
-        scans.setdefault(statement, []).extend(scans_in(with_cursor, statement, parameters[0] if many else parameters))
+        scans.setdefault(statement, []).extend(
+            scans_in(with_cursor, statement, parameters[0] if isinstance(parameters, list) else parameters)
+        )
         with_cursor.close()
 
     event.listen(Engine, "before_cursor_execute", explain)
