@@ -18,6 +18,11 @@ from bot.options import OPTIONS, Options
 
 PAUSED = "paused"
 
+# Built once, as each message executes it.
+_CHOSEN = sa.select(preferences.c.subject, preferences.c.content).where(
+    preferences.c.subject.in_(sa.bindparam("subjects", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyValueStore:
@@ -94,8 +99,7 @@ class Preferences:
     defaults: Options
 
     def read(self, connection: sa.Connection, *subjects: str | None) -> Defaults:
-        own = sa.select(preferences.c.subject, preferences.c.content).where(preferences.c.subject.in_(subjects))
-        return Defaults(team=self.defaults, chosen=dict(connection.execute(own).all()))
+        return Defaults(team=self.defaults, chosen=dict(connection.execute(_CHOSEN, {"subjects": subjects}).all()))
 
     def set(self, connection: sa.Connection, subject: str, changes: Mapping[str, Any]) -> None:
         """Changes some of what a person or chat has set."""

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.db.database import Database, insert
-from bot.db.key_value import is_paused
-from bot.db.tables import FEISHU_CALLS, UNFINISHED, WAITS, G, R, monthly_usage, requests
+from bot.db.key_value import PAUSED
+from bot.db.tables import FEISHU_CALLS, UNFINISHED, WAITS, G, R, key_value, monthly_usage, requests
 from bot.errors import DatabaseUnavailable
 from bot.options import Options
 from bot.timings import BillingPeriods
@@ -28,6 +28,39 @@ _ROWS = sa.func.count()
 _CALLS = sa.func.sum(G.calls_billed + sa.case((WAITS, 1), else_=0))
 
 
+def _counted(
+    counter: str, by: sa.ColumnElement[str], *conditions: sa.ColumnElement[bool], number: sa.ColumnElement[Any] = _ROWS
+) -> sa.Select[Any]:
+    """Selects numbers ``by`` a name, under the name of the ``QuotaUsage`` field that they are for."""
+    return sa.select(sa.literal(counter).label("counter"), by.label("name"), number).where(*conditions).group_by(by)
+
+
+# Built once, as each message executes one of them.
+_SENDERS = sa.bindparam("senders", expanding=True, type_=sa.Text)
+_LATELY = R.sender.in_(_SENDERS), R.accepted_at > sa.bindparam("since", type_=sa.Double)
+_THEIRS, _IN_MONTH = G.sender.in_(_SENDERS), monthly_usage.c.month == sa.bindparam("month")
+_RECENT = (
+    _counted("recent", R.sender, *_LATELY, R.kind != "too_fast"),
+    _counted("warned", R.sender, *_LATELY, R.kind == "too_fast"),
+)
+_COUNT_RECENT = sa.union_all(*_RECENT)
+_COUNT_IMAGES = sa.union_all(
+    *_RECENT,
+    _counted("pending", G.sender, _THEIRS, UNFINISHED),
+    _counted("today", G.sender, _THEIRS, G.accepted_at >= sa.bindparam("day_began", type_=sa.Double), number=_CALLS),
+    _counted("waiting", G.model, WAITS),
+    _counted("planned", G.model, WAITS),
+    _counted(
+        "planned",
+        monthly_usage.c.name,
+        _IN_MONTH,
+        monthly_usage.c.name != FEISHU_CALLS,
+        number=sa.func.sum(monthly_usage.c.count),
+    ),
+    _counted("paused", key_value.c.name, key_value.c.name == PAUSED),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaUsage:
     """Images at one moment: by sender of those who were asked for, and of the team by model.
@@ -36,7 +69,7 @@ class QuotaUsage:
     waits counts as one call: its first, or another one since a crash hid the outcome of that.
     """
 
-    paused: bool = False
+    paused: Counter[str] = field(default_factory=Counter)  # not empty while the bot is paused
     pending: Counter[str] = field(default_factory=Counter)
     today: Counter[str] = field(default_factory=Counter)  # the calls of what a sender asked for today
     waiting: Counter[str] = field(default_factory=Counter)
@@ -61,15 +94,15 @@ def count_images(
     connection: sa.Connection, senders: Collection[str], *, month: str, day_began: float, at: float
 ) -> QuotaUsage:
     """Counts for these senders and the team; right until the end of a transaction of :func:`lock_admissions`."""
-    theirs, waiting = G.sender.in_(senders), _count(connection, G.model, WAITS)
-    return replace(
-        count_recent(connection, senders, at=at),
-        paused=is_paused(connection),
-        pending=_count(connection, G.sender, theirs, UNFINISHED),
-        today=_count(connection, G.sender, theirs, G.accepted_at >= day_began, number=_CALLS),
-        waiting=waiting,
-        planned=waiting + spent(connection, month),
-    )
+    values = {"senders": senders, "since": at - MINUTE, "day_began": day_began, "month": month}
+    return _usage_of(connection.execute(_COUNT_IMAGES, values))
+
+
+def _usage_of(rows: Iterable[Any]) -> QuotaUsage:
+    usage = QuotaUsage()
+    for counter, name, number in rows:
+        getattr(usage, counter)[name] += int(number)
+    return usage
 
 
 def count_budgets(
@@ -84,25 +117,14 @@ def count_budgets(
         .where(R.chat_id.in_(budgets), R.accepted_at >= began)
     )
     for statement in (people.group_by(G.sender, G.model), chats.group_by(R.chat_id, G.model)):
-        for who, model, number in connection.execute(statement.where(G.billing_month == month)) if budgets else ():
+        for who, model, number in connection.execute(statement.where(G.billing_month == month)):
             found[who][model] += int(number)
     return found
 
 
 def count_recent(connection: sa.Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
     """Counts what of these senders was answered in the minute before ``at``; nothing else."""
-    lately = R.sender.in_(senders), R.accepted_at > at - MINUTE
-    return QuotaUsage(
-        recent=_count(connection, R.sender, *lately, R.kind != "too_fast"),
-        warned=_count(connection, R.sender, *lately, R.kind == "too_fast"),
-    )
-
-
-def _count(
-    connection: sa.Connection, by: Any, *conditions: sa.ColumnElement[bool], number: sa.ColumnElement[Any] = _ROWS
-) -> Counter[str]:
-    rows = connection.execute(sa.select(by, number).where(*conditions).group_by(by))
-    return Counter({name: int(count) for name, count in rows})
+    return _usage_of(connection.execute(_COUNT_RECENT, {"senders": senders, "since": at - MINUTE}))
 
 
 def add_usage(connection: sa.Connection, *, month: str, name: str, count: int) -> None:

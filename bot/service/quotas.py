@@ -34,7 +34,8 @@ class Limits:
         senders = {sender for sender, _ in pairs}
         counts = count_images(connection, senders, month=month, day_began=periods.day_began(), at=at)
         limited = {who for pair in pairs for who in pair if who is not None and who in self.budgets}
-        counts.budgets.update(count_budgets(connection, limited, month=month, began=periods.month_began()))
+        if limited:
+            counts.budgets.update(count_budgets(connection, limited, month=month, began=periods.month_began()))
         return counts
 
     def check(self, counts: QuotaUsage, new: NewRequest) -> UserError | None:
