@@ -67,6 +67,11 @@ def _now_on_sqlite(*_: Any, **__: Any) -> str:
 
 NOW = _Now()  # the time in seconds since 1970, in a statement
 
+# Built once, as every step executes one of them.
+_SELECT_NOW = sa.select(NOW)
+_LOCK_CLAIMS = sa.select(sa.func.pg_advisory_xact_lock(CLAIM_LOCK))
+_LOCK_ADMISSIONS = sa.select(sa.func.pg_advisory_xact_lock(LIMITS_LOCK), sa.func.pg_notify(WAKE_CHANNEL, ""), NOW)
+
 
 def read_url(given: str) -> URL:
     """The SQLAlchemy URL of ``DATABASE_URL``: ``postgres://`` and ``postgresql://`` mean psycopg 3."""
@@ -173,21 +178,20 @@ def upsert(connection: sa.Connection, table: sa.Table, *conditions: sa.ColumnEle
 
 
 def read_time(connection: sa.Connection) -> float:
-    return connection.scalar(sa.select(NOW)) or 0.0
+    return connection.scalar(_SELECT_NOW) or 0.0
 
 
 def lock_claims(connection: sa.Connection) -> None:
     """Lets one transaction at a time count slots and take one; SQLite's write transaction does so by itself."""
     if not is_sqlite(connection):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CLAIM_LOCK)))
+        connection.execute(_LOCK_CLAIMS)
 
 
 def lock_admissions(connection: sa.Connection) -> float:
     """Lets one transaction at a time count against the limits, and wakes the workers at its end; gives the time."""
     if is_sqlite(connection):
         return read_time(connection)
-    locked = sa.select(sa.func.pg_advisory_xact_lock(LIMITS_LOCK), sa.func.pg_notify(WAKE_CHANNEL, ""), NOW)
-    return float(connection.execute(locked).one()[-1])
+    return float(connection.execute(_LOCK_ADMISSIONS).one()[-1])
 
 
 def notify_workers(connection: sa.Connection) -> None:

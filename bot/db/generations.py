@@ -35,13 +35,15 @@ from bot.options import Options
 UNLIMITED_SLOTS = 1_000_000
 MEASURED = 20  # calls that are read for the estimate of the wait
 
+_IS_MADE = G.state == State.MADE
 _BEGUN = sa.or_(G.repeated, G.backoff_count > 0)
 _SERVED = sa.and_(last_served.c.sender == G.sender, last_served.c.model == G.model)
 _ARRIVAL = G.accepted_at, G.index_in_request
 _IS_BEGUN = sa.case((_BEGUN, 1), else_=0)
 _LAST_SERVED = sa.func.coalesce(last_served.c.called_at, 0.0)
+_MODEL = sa.bindparam("model", type_=sa.Text)
 _FAIR_ORDER = (
-    _IS_BEGUN.desc(),
+    -_IS_BEGUN,
     sa.func.row_number().over(partition_by=(G.sender, _BEGUN), order_by=_ARRIVAL),
     # Who is served for a call that was begun is served again after everybody else.
     sa.case((_BEGUN, 0), else_=sa.func.sum(_IS_BEGUN).over(partition_by=G.sender)),
@@ -54,6 +56,14 @@ _FAIR_ORDER = (
 Those whose call was begun before come first: lost by a crash, or rejected for the platform's limits. Within each group
 senders take turns: first the one who was served least recently, or never, each with their oldest generation.
 """
+_WAITING = (
+    sa.select(G.generation_id, G.request_id, G.due_at, *(one.label(None) for one in _FAIR_ORDER))
+    .outerjoin(last_served, _SERVED)
+    .where(WAITS, G.model == _MODEL)
+    .subquery()
+)
+_TURN = sa.func.row_number().over(order_by=list(_WAITING.c)[3:])
+_TURNS = sa.select(*list(_WAITING.c)[:3], _TURN.label("turn")).subquery()
 _OTHERS = generations.alias("others").c
 
 
@@ -85,8 +95,17 @@ def _is_claimable(*, model: sa.ColumnElement[str], slots: sa.ColumnElement[int])
     )
 
 
-# Built once, as each poll executes it.
-_MODEL = sa.bindparam("model", type_=sa.Text)
+# Built once, as each poll or card executes them.
+_OPEN_WORK = (
+    sa.select(G.state, G.model).where(UNFINISHED, sa.or_(G.state != State.GENERATING, G.lease_until < NOW)).distinct()
+)
+_FACTS = sa.select(in_flight(_MODEL), NOW, IS_PAUSED, is_model_held(_MODEL))
+_MEASURED = (
+    sa.select(G.call_seconds)
+    .where(G.model == _MODEL, G.call_seconds.is_not(None))
+    .order_by(G.ended_at.desc())
+    .limit(MEASURED)
+)
 _NEXT = (
     sa.select(G.generation_id, R.content)
     .join(requests, R.request_id == G.request_id)
@@ -110,12 +129,9 @@ class GenerationStore:
 
     def open_work(self) -> Mapping[str, Sequence[str]]:
         """By state, the models of generations that wait, whose call was lost, or whose image is not delivered."""
-        statement = sa.select(G.state, G.model).where(
-            UNFINISHED, sa.or_(G.state != State.GENERATING, G.lease_until < NOW)
-        )
         models = defaultdict[str, list[str]](list)
         with self.database.read() as connection:
-            for state, model in connection.execute(statement.distinct()):
+            for state, model in connection.execute(_OPEN_WORK):
                 models[state].append(model)
         return models
 
@@ -212,16 +228,15 @@ class GenerationStore:
     def made_ids(self, *, limit: int) -> list[str]:
         """The ids of generations whose image is paid for and not delivered, and that nobody works on, oldest first."""
         uploadable = sa.or_(G.cache_name.is_(None), ~IS_UPLOAD_HELD)
-        made = UNFINISHED, G.state == State.MADE, G.due_at <= NOW, uploadable, is_free(generations)
+        made = UNFINISHED, _IS_MADE, G.due_at <= NOW, uploadable, is_free(generations)
         oldest = sa.select(G.generation_id).where(*made).order_by(G.accepted_at).limit(limit)
         with self.database.read() as connection:
             return list(connection.scalars(oldest))
 
     def claim_made(self, generation_id: str, *, lease: float) -> Generation | None:
         """Claims a generation that is paid for; ``None`` when another worker was faster."""
-        is_made = G.state == State.MADE
         with self.database.write(step="generations.claim_made") as connection:
-            row = claim_row(connection, generations, generation_id, is_made, owner=self.owner, lease=lease)
+            row = claim_row(connection, generations, generation_id, _IS_MADE, owner=self.owner, lease=lease)
             return None if row is None else _with_request(connection, row)
 
     def keep(self, generation: Generation, **values: object) -> None:
@@ -260,9 +275,9 @@ class GenerationStore:
         """Stores the result of a step, and gives the new state; ``unbilled`` calls are taken off the budget."""
         if unbilled:
             values["calls_billed"] = G.calls_billed - unbilled
-        row = update_owned(connection, generations, generation.generation_id, self.owner, values)
+        state: str = update_owned(connection, G.state, generation.generation_id, self.owner, values)
         add_usage(connection, month=generation.billing_month, name=generation.model, count=-unbilled)
-        return str(row.state)
+        return state
 
 
 def _backoff(seconds: float) -> dict[str, object]:
@@ -364,7 +379,7 @@ def is_free_to_repeat(connection: sa.Connection, request_id: str) -> bool:
 class QueueState:
     """One model's queue at the time ``now``."""
 
-    waiting: Sequence[sa.Row[str, str, float]]  # generation_id, request_id, due_at, in the order of their turns
+    waiting: Sequence[sa.Row[Any]]  # generation_id, request_id, due_at and turn, counted from 1, in this order
     running: int
     now: float
     paused: bool  # by an admin
@@ -372,16 +387,16 @@ class QueueState:
     measured: Sequence[float]  # the seconds of the last calls
 
 
-def read_queue(database: Database, model: str) -> QueueState:
-    queued = sa.select(G.generation_id, G.request_id, G.due_at).outerjoin(last_served, _SERVED)
-    waiting = queued.where(WAITS, G.model == model).order_by(*_FAIR_ORDER)
-    named = sa.literal(model)
-    facts = sa.select(in_flight(named), NOW, IS_PAUSED, is_model_held(named))
-    seconds = sa.select(G.call_seconds).where(G.model == model, G.call_seconds.is_not(None))
+def read_queue(database: Database, model: str, request_id: str | None = None) -> QueueState:
+    """Reads a model's queue; where a request is named, only its own of what waits."""
+    waiting = sa.select(_TURNS).order_by(_TURNS.c.turn)
+    if request_id is not None:
+        waiting = waiting.where(_TURNS.c.request_id == request_id)
+    named = {"model": model}
     with database.read() as connection:
-        rows = connection.execute(waiting).all()
-        running, now, paused, held = connection.execute(facts).one()
-        measured = connection.scalars(seconds.order_by(G.ended_at.desc()).limit(MEASURED)).all()
+        rows = connection.execute(waiting, named).all()
+        running, now, paused, held = connection.execute(_FACTS, named).one()
+        measured = connection.scalars(_MEASURED, named).all()
     return QueueState(waiting=rows, running=running, now=now, paused=paused, held=held, measured=measured)
 
 

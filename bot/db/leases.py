@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,21 +60,37 @@ def claim_row(
     lease: float,
 ) -> sa.Row[Any] | None:
     """Gives a free row to ``owner``; ``None`` when another worker was faster, or a condition no longer holds."""
-    claim = sa.update(table).where(_key(table) == row_id, *conditions, is_free(table))
-    values = {"owner": owner, "lease_until": NOW + lease, "stalled_attempts": table.c.stalled_attempts + 1}
-    return connection.execute(claim.values(values).returning(table)).first()
+    values = {"row_id": row_id, "owner": owner, "lease": lease}
+    return connection.execute(_claim(table, *conditions), values).first()
+
+
+@cache
+def _claim(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> Any:
+    claim = sa.update(table).where(_key(table) == sa.bindparam("row_id"), *conditions, is_free(table))
+    lease_until = NOW + sa.bindparam("lease", type_=sa.Double)
+    return claim.values(lease_until=lease_until, stalled_attempts=table.c.stalled_attempts + 1).returning(table)
 
 
 def update_owned(
-    connection: sa.Connection, table: sa.Table, row_id: str, owner: str, values: Mapping[str, Any]
-) -> sa.Row[Any]:
-    """Stores a step's result on a row and gives it as it is now; ``LeaseLost`` where it is no longer ``owner``'s."""
-    held = sa.update(table).where(_key(table) == row_id, table.c.owner == owner)
+    connection: sa.Connection, column: sa.Column[Any], row_id: str, owner: str, values: Mapping[str, Any]
+) -> Any:
+    """Stores a step's result on a row and gives a column as it is now; ``LeaseLost`` where it is not ``owner``'s."""
+    computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+    plain = {name: value for name, value in values.items() if name not in computed}
+    # Without values that are computed it is the same statement each time.
+    held = _owned(column).values(computed) if computed else _owned(column)
     # A row count is not to be trusted with every driver; a returned row is.
-    row = connection.execute(held.values(values).returning(table)).first()
+    row = connection.execute(held, {**plain, "row_id": row_id, "held_by": owner}).first()
     if row is None:
         raise LeaseLost(row_id)
-    return row
+    return row[0]
+
+
+@cache
+def _owned(column: sa.Column[Any]) -> Any:
+    table = column.table
+    held = _key(table) == sa.bindparam("row_id"), table.c.owner == sa.bindparam("held_by")
+    return sa.update(table).where(*held).returning(column)
 
 
 def lock_rows(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> Sequence[sa.Row[Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.db.database import NOW, Database, insert_if_new, lock_admissions, notify_workers, read_time
+from bot.db.database import NOW, Database, insert_if_new, lock_admissions, notify_workers
 from bot.db.leases import change_rows, claim_row, is_free, lock_rows, update_owned
 from bot.db.tables import (
     IS_BEHIND,
@@ -60,7 +60,38 @@ _BLOCKED = sa.exists().where(
     _OLDER.accepted_at < R.accepted_at,
     _OLDER.accepted_at > NOW - HELD_UP,
 )
-# Built once, as each poll executes it.
+# Built once, as each message, card or poll executes them.
+_REQUEST = sa.select(requests).where(R.request_id == sa.bindparam("request_id"))
+_GENERATIONS = (
+    sa.select(generations, NOW.label("now"))
+    .where(G.request_id == sa.bindparam("request_id"))
+    .order_by(G.index_in_request)
+)
+_KNOWN = sa.select(R.dedup_key, sa.and_(R.hide_prompt, R.prompt == "")).where(
+    R.dedup_key.in_(sa.bindparam("keys", expanding=True))
+)
+_IS_DRAWN = sa.exists().where(G.request_id == R.request_id, G.state.not_in((State.FAILED, State.CANCELLED)))
+_DUPLICATES = (
+    sa.select(R.fingerprint, R.accepted_at, R.request_id)
+    .where(
+        R.sender.in_(sa.bindparam("senders", expanding=True)),
+        R.accepted_at.between(sa.bindparam("since"), sa.bindparam("until")),
+        R.fingerprint.in_(sa.bindparam("fingerprints", expanding=True)),
+        sa.case((R.kind == "images", _IS_DRAWN), else_=R.ended_at.is_(None)),
+    )
+    .order_by(R.accepted_at)
+)
+_SENDER, _IN_CHAT = sa.bindparam("sender", type_=sa.Text), R.chat_id == sa.bindparam("chat_id")
+# A subquery is executed once, so that an index can be searched for its result.
+_LATELY = sa.select(NOW - RECENT).scalar_subquery()
+_IS_RECENT = sa.exists().where(G.request_id == R.request_id, G.state == State.DONE, G.ended_at > _LATELY)
+_RECENT_RESULT = (
+    sa.select(R.request_id)
+    .where(R.sender == _SENDER, _IN_CHAT, R.accepted_at > _LATELY - _LONGEST_WAIT, _HAS_PROMPT, _IS_RECENT)
+    .order_by(_NEWEST_FIRST)
+    .limit(1)
+)
+_SITUATION = sa.select(_RECENT_RESULT.scalar_subquery(), sa.exists().where(G.sender == _SENDER, UNFINISHED))
 _CHAT = sa.func.coalesce(R.chat_id, R.sender)
 _DUE = (
     sa.select(R.request_id)
@@ -114,9 +145,8 @@ def _first(connection: sa.Connection, statement: sa.Select[Any]) -> Request | No
 
 def generations_of(connection: sa.Connection, request_id: str) -> tuple[GenerationView, ...]:
     """The generations of a request, in their order."""
-    own = sa.select(generations).where(G.request_id == request_id).order_by(G.index_in_request)
-    now = read_time(connection)
-    return tuple(view_of_generation(row, now=now) for row in connection.execute(own))
+    rows = connection.execute(_GENERATIONS, {"request_id": request_id})
+    return tuple(view_of_generation(row, now=row.now) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +180,7 @@ class RequestStore:
     def read(self, request_id: str) -> tuple[Request, tuple[GenerationView, ...]]:
         """A request and its generations, in one consistent state."""
         with self.database.read() as connection:
-            row = connection.execute(sa.select(requests).where(R.request_id == request_id)).one()
+            row = connection.execute(_REQUEST, {"request_id": request_id}).one()
             return read_row(Request, row), generations_of(connection, request_id)
 
     def mark_published(
@@ -170,12 +200,13 @@ class RequestStore:
             "published_version": request.desired_version,
             "card_state": card_state,
             "shown_position": shown_position,
-            "patch_count": R.patch_count + int(request.answer_id is not None),
             **dict.fromkeys(("attempts", "stalled_attempts", "due_at"), 0),
             "owner": None,
         }
         if answer_id is not None:
             values["answer_id"] = answer_id
+        if request.answer_id is not None:
+            values["patch_count"] = R.patch_count + 1
         if last:
             # What changed since the request was read, such as a recall, is still to be shown.
             unchanged = R.desired_version == request.desired_version
@@ -197,7 +228,7 @@ class RequestStore:
         with self.database.write(step="requests.give_up") as connection:
             change_rows(connection, generations, unpaid, {"state": State.CANCELLED, "ended_at": NOW})
             ended = {"owner": None, "outcome": outcome, "ended_at": NOW}
-            update_owned(connection, requests, request.request_id, self.owner, ended)
+            update_owned(connection, R.request_id, request.request_id, self.owner, ended)
 
     def reopen(self, request_id: str) -> None:
         with self.database.write(step="requests.reopen") as connection:
@@ -213,12 +244,12 @@ class RequestStore:
     def record_send(self, request: Request, step: str, message_id: str) -> None:
         """Stores that a step's message was sent; ``message_id`` is empty where it was rejected for good."""
         with self.database.write(step="requests.record_send") as connection:
-            update_owned(connection, requests, request.request_id, self.owner, {"owner": self.owner})
+            update_owned(connection, R.request_id, request.request_id, self.owner, {"owner": self.owner})
             insert_if_new(connection, sent_messages, request_id=request.request_id, step=step, message_id=message_id)
 
     def _update(self, step: str, request: Request, **values: object) -> None:
         with self.database.write(step=f"requests.{step}") as connection:
-            update_owned(connection, requests, request.request_id, self.owner, values)
+            update_owned(connection, R.request_id, request.request_id, self.owner, values)
 
 
 def reopen(connection: sa.Connection, request_id: str, *conditions: sa.ColumnElement[bool], **values: object) -> None:
@@ -314,14 +345,9 @@ def _erase(connection: sa.Connection, row: sa.Row[Any]) -> None:
     connection.execute(sa.update(requests).where(R.request_id == row.request_id).values(values))
 
 
-def known_keys(connection: sa.Connection, dedup_keys: Collection[str]) -> set[str]:
-    """Which requests are there; it stays true within a transaction of :func:`lock_admissions`."""
-    return set(connection.scalars(sa.select(R.dedup_key).where(R.dedup_key.in_(dedup_keys))))
-
-
-def recalled_among(connection: sa.Connection, message_ids: Collection[str]) -> set[str]:
-    recalled = R.dedup_key.in_(message_ids), R.hide_prompt, R.prompt == ""
-    return set(connection.scalars(sa.select(R.dedup_key).where(*recalled)))
+def known_messages(connection: sa.Connection, dedup_keys: Collection[str]) -> dict[str, bool]:
+    """Which of these are stored, each with whether it was recalled; true until the end of :func:`lock_admissions`."""
+    return dict(connection.execute(_KNOWN, {"keys": dedup_keys}).all())
 
 
 def find_duplicates(connection: sa.Connection, new: Sequence[NewRequest], *, at: float) -> dict[str, str]:
@@ -336,15 +362,10 @@ def find_duplicates(connection: sa.Connection, new: Sequence[NewRequest], *, at:
     }
     if not seconds:
         return {}
-    is_drawn = sa.exists().where(G.request_id == R.request_id, G.state.not_in((State.FAILED, State.CANCELLED)))
-    statement = sa.select(R.fingerprint, R.accepted_at, R.request_id).where(
-        R.sender.in_({one.sender for one in new}),
-        # Those that are accepted together follow each other by a little; a later time is from before the clock was set.
-        R.accepted_at.between(at - max(DOUBLED.values()), at + 1.0),
-        R.fingerprint.in_(seconds),
-        sa.case((R.kind == "images", is_drawn), else_=R.ended_at.is_(None)),
-    )
-    rows = connection.execute(statement.order_by(R.accepted_at)).all()
+    # Those that are accepted together follow each other by a little; a later time is from before the clock was set.
+    span = {"since": at - max(DOUBLED.values()), "until": at + 1.0}
+    senders = {one.sender for one in new}
+    rows = connection.execute(_DUPLICATES, {"senders": senders, "fingerprints": list(seconds), **span}).all()
     return {row.fingerprint: row.request_id for row in rows if at - row.accepted_at < seconds[row.fingerprint]}
 
 
@@ -438,16 +459,16 @@ class References:
 
 def find_references(database: Database, *, chat_id: str, sender: str, messages: Sequence[str]) -> References:
     """What a message of ``sender`` in a chat refers to that replies to ``messages``, the nearest one first."""
-    waiting = sa.select(G.generation_id).where(G.sender == sender, UNFINISHED).limit(1)
     with database.read() as connection:
         shown_by = {message: _requests_shown_by(connection, message) for message in messages}
         found = [row for rows in shown_by.values() for row in rows]
         results = (
             row.request_id for row in found if row.kind == "images" and row.raw_prompt and row.chat_id == chat_id
         )
+        recent, waiting = connection.execute(_SITUATION, {"sender": sender, "chat_id": chat_id}).one()
         return References(
-            result=next(results, None) or _recent_result(connection, chat_id, sender),
-            waiting=connection.scalar(waiting) is not None,
+            result=next(results, None) or recent,
+            waiting=waiting,
             unreadable=any(row.kind == "unreadable" and row.dedup_key in messages for row in found),
             unknown=bool(messages) and not shown_by[messages[0]],
         )
@@ -459,11 +480,3 @@ def _requests_shown_by(connection: sa.Connection, message_id: str) -> Sequence[s
     is_its = sa.or_(R.answer_id == message_id, R.dedup_key == message_id, R.request_id.in_(sent))
     columns = sa.select(R.request_id, R.dedup_key, R.kind, R.raw_prompt, R.chat_id)
     return connection.execute(columns.where(is_its)).all()
-
-
-def _recent_result(connection: sa.Connection, chat_id: str, sender: str) -> str | None:
-    since = read_time(connection) - RECENT
-    done = sa.exists().where(G.request_id == R.request_id, G.state == State.DONE, G.ended_at > since)
-    own = R.sender == sender, R.chat_id == chat_id, R.accepted_at > since - _LONGEST_WAIT
-    results = sa.select(R.request_id).where(*own, _HAS_PROMPT, done)
-    return connection.scalar(results.order_by(_NEWEST_FIRST).limit(1))

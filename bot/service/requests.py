@@ -65,16 +65,15 @@ class _Submission(NamedTuple):
 class _Admission:
     """What the requests of one transaction are decided by, kept up to date from one to the next."""
 
-    known: set[str]  # the keys of those that are stored, or were silenced
+    known: dict[str, bool]  # those that are stored, or were silenced, by their keys, and whether they were recalled
     duplicates: dict[str, str]  # the request with the same fingerprint as one of these, by fingerprint
-    recalled: set[str]  # the messages, of those that these repeat, that were recalled
     counts: QuotaUsage
     defaults: Defaults
     rows: list[NewRequest] = field(default_factory=list)  # what is to be stored
 
     def store(self, new: NewRequest) -> None:
         self.rows.append(new)
-        self.known.add(new.dedup_key)
+        self.known[new.dedup_key] = False
         self.counts.recent[new.sender] += 1
 
 
@@ -141,9 +140,10 @@ class RequestService:
             else:
                 counts = self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at)
             found = _Admission(
-                known=stored.known_keys(connection, [one.dedup_key for one in new]),
+                known=stored.known_messages(
+                    connection, {key for one in new for key in (one.dedup_key, one.source) if key}
+                ),
                 duplicates=stored.find_duplicates(connection, new, at=at),
-                recalled=stored.recalled_among(connection, {one.source for one in new if one.source}),
                 counts=counts,
                 defaults=self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)}),
             )
@@ -158,7 +158,7 @@ class RequestService:
         if isinstance(message, Command):
             content = {"name": message.name, "argument": message.argument, "options": message.options}
             return asked._replace(new=replace(new, kind=_KINDS.get(message.name, "command"), content=content))
-        if new.source in found.recalled:
+        if found.known.get(new.source or ""):
             message = _GONE
         if isinstance(message, ImagePrompt):
             options, text = self._resolve(message.options, new, found.defaults), message.prompt
@@ -280,7 +280,7 @@ class RequestService:
 def _too_fast(asked: _Submission, found: _Admission, error: UserError) -> SubmitResult:
     """What becomes of what a sender sends too fast: one notice, then nothing."""
     new, warned = asked.new, found.counts.warned
-    found.known.add(new.dedup_key)
+    found.known[new.dedup_key] = False
     if not asked.store_rejected:
         return SubmitResult(outcome="rejected", kind=new.kind, error=error)
     if warned[new.sender]:

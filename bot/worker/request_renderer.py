@@ -57,21 +57,21 @@ class QueueReader:
     database: Database
     slots: Mapping[str, int]
 
-    def positions(self, model: str) -> dict[str, QueuePosition]:
-        """The position of each waiting request of a model, by its id and in their order, read now."""
-        queue = read_queue(self.database, model)
+    def positions(self, model: str, request_id: str | None = None) -> dict[str, QueuePosition]:
+        """The position of each waiting request of a model, or of one, by its id and in their order, read now."""
+        queue = read_queue(self.database, model, request_id)
         # A newer version makes the images of a model that this one does not know: here no slot is ever free.
         slots = self.slots.get(model, 0)
         typical = TYPICAL_SECONDS.get(model, UNKNOWN_SECONDS)
         seconds = statistics.median(queue.measured) if queue.measured else typical
         turns: dict[str, list[tuple[int, float]]] = {}
-        for ahead, one in enumerate(queue.waiting, queue.running):
-            turns.setdefault(one.request_id, []).append((ahead, one.due_at))
+        for one in queue.waiting:
+            turns.setdefault(one.request_id, []).append((queue.running + one.turn - 1, one.due_at))
         positions = {}
-        for request_id, own in turns.items():
+        for one_id, own in turns.items():
             ahead, due_at = own[0]
             backing_off = due_at > queue.now
-            positions[request_id] = QueuePosition(
+            positions[one_id] = QueuePosition(
                 ahead=ahead,
                 wait_seconds=ahead // max(slots, 1) * seconds,
                 done_seconds=(own[-1][0] // max(slots, 1) + 1) * seconds,
@@ -149,7 +149,7 @@ class RequestRenderer:
         if last:
             state = "result" if State.DONE in states else "cancelled" if states == {State.CANCELLED} else "failed"
         elif not states & {State.GENERATING, State.MADE} and (
-            position := self.queue.positions(view.options.model).get(view.request_id)
+            position := self.queue.positions(view.options.model, view.request_id).get(view.request_id)
         ):
             if position.starts_next:
                 # The slot is free: the card need not say "queued" for the moment until it is taken.
