@@ -23,6 +23,7 @@ from bot.worker.generation_steps import REPEATED_UNKNOWN, GenerationSteps
 log = get_logger(__name__)
 
 PRUNE_EVERY = 3_600.0  # seconds between two checks of the folder of originals
+BETWEEN_ROUNDS = 0.04  # seconds at least
 BATCH = 16  # how many rows of a kind one round takes up
 STALLED_NOTICES = 3  # how often it is tried to say that a request cannot be shown
 
@@ -59,7 +60,7 @@ class Worker:
         poll, beat, start = self._timings.poll, self._timings.beat, self.background.start
         hang_after = 2 * self._timings.silence
         self._rounds = start(
-            "worker", self._run_once, every=poll, longest_retry=poll, hang_after=hang_after, pause=self.wake.wait
+            "worker", self._run_once, every=poll, longest_retry=poll, hang_after=hang_after, pause=self._pause
         )
         self._beats = start("heartbeat", self._heartbeat, every=beat, longest_retry=beat, stopping=self._drained)
         start("image-cache", self.steps.cache.prune, every=PRUNE_EVERY, delay=PRUNE_EVERY)
@@ -75,6 +76,11 @@ class Worker:
         self._drained.set()
         self._beats.thread.join()
         self._leases.close()
+
+    def _pause(self, seconds: float) -> None:
+        """Waits for work; under load it lets much come together, and leaves the processor to what takes messages."""
+        self._stopping.wait(BETWEEN_ROUNDS)
+        self.wake.wait(seconds)
 
     def _run_once(self) -> None:
         """Finds what is due, and begins with it."""
