@@ -14,7 +14,7 @@ from bot.logs import get_logger
 log = get_logger(__name__)
 
 MIGRATIONS = Path(__file__).with_name("migrations")  # one module a revision, applied in order; the numbers only grow
-HEAD = "0005"
+HEAD = "0006"
 EXCLUSIVE = "0003"  # no older process may outlive it: that could not store an image that it has paid for
 
 SILENCE = 15.0  # seconds without a heartbeat after which a worker counts as gone

@@ -127,8 +127,9 @@ sa.Index("generations_of_request", G.request_id, G.index_in_request, unique=True
 sa.Index("generations_of_sender", G.sender, G.accepted_at)
 sa.Index("generations_of_month", G.billing_month)
 partial_index("generations_open", G.state, G.model, where="ended_at IS NULL")
-# What a person has pending is counted at every prompt, and not by reading all that they ever had.
-partial_index("generations_pending", G.sender, where="ended_at IS NULL")
+# What a person has pending is counted at every prompt, and not by reading all that they ever had. The second column is
+# for SQLite, which would else choose between this index and that of senders by the order in which they were made.
+partial_index("generations_pending", G.sender, G.ended_at, where="ended_at IS NULL")
 partial_index("generations_owned", G.owner, where="owner IS NOT NULL")
 partial_index("generations_in_slots", G.model, where="slot_until IS NOT NULL")
 partial_index("generations_ended", G.ended_at, where="ended_at IS NOT NULL")

@@ -19,7 +19,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.engine import make_url
 
 from bot.__main__ import main
@@ -274,6 +274,17 @@ def test_no_statement_of_a_message_scans_a_large_table(empty_url: str, tmp_path:
         bot.wait_until_idle()
     assert len(scans) > 30
     assert {statement: found for statement, found in scans.items() if found} == {}
+
+
+def test_what_is_pending_is_found_without_reading_all_that_its_sender_had(tmp_path: Path) -> None:
+    """Whatever index was made last: SQLite takes that one of two that look equally good."""
+    with closing(Database(read_url(sqlite_database(tmp_path)))) as database, database.write() as connection:
+        for index in sorted(generations.indexes, key=lambda one: one.name == "generations_of_sender"):
+            index.drop(connection)
+            index.create(connection)
+        pending = select(func.count()).where(generations.c.sender == "ou_ann", generations.c.ended_at.is_(None))
+        plan = f"EXPLAIN QUERY PLAN {pending.compile(connection, compile_kwargs={'literal_binds': True})}"
+        assert "generations_pending" in str(connection.exec_driver_sql(plan).all())
 
 
 NEVER = 600.0
