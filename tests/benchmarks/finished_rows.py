@@ -51,7 +51,7 @@ class Side:
             said = arrival(f"om_{number}", sender=who, chat=f"oc_{who}")
             received = self._reception.submit(said, ImagePrompt(prompt="一只猫"))
         assert received.outcome == "accepted", received
-        unanswered = update(requests).where(requests.c.answer_id.is_(None))
+        unanswered = update(requests).where(requests.c.request_id == received.request_id)
         change(self.database, unanswered.values(answer_id="om_1", published_version=requests.c.desired_version))
         with self._timed("look"):
             recover_lost_calls(self.database, failure=REPEATED_UNKNOWN)
