@@ -24,12 +24,10 @@ from tests.benchmarks.harness import Figure, deliver, percentile, running_bot
 from tests.support.bot_process import NO_LIMITS
 from tests.support.servers import free_port
 
-CONNECTIONS = 1000
-"""The ``connections`` of ``[server]`` as shipped."""
+CONNECTIONS = 1000  # the ``connections`` of ``[server]`` as shipped
 
 MANY = 2 * CONNECTIONS
-FLOODING = 16
-"""Connections that send at full rate."""
+FLOODING = 16  # connections that send at full rate
 
 HONEST_PER_SECOND = 20
 ATTACKER = "127.0.0.2"

@@ -27,8 +27,7 @@ from tests.support.databases import SERVER, postgres_database, sqlite_database
 from tests.support.dsl import variables_for, wait_for
 from tests.support.waiting import wait_until
 
-ACKNOWLEDGED_WITHIN = 3.0
-"""Seconds after which Feishu sends an event again."""
+ACKNOWLEDGED_WITHIN = 3.0  # seconds after which Feishu sends an event again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,7 @@ ARGUMENTS = ("--disable-gpu", "--disable-quic", "--process-per-site")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WIDE: ViewportSize = {"width": 1280, "height": 860}
 SMALL: ViewportSize = {"width": 375, "height": 667}
-WAIT = 30_000
-"""Milliseconds for which something on the page is waited for."""
+WAIT = 30_000  # milliseconds for which something on the page is waited for
 
 
 def program() -> str | None:

@@ -30,8 +30,7 @@ from tests.page.conftest import ARGUMENTS, ScriptedControls, card, open_chat, op
 from tests.unit.card_samples import PERSON, PROMPT, cards, samples
 
 README_PICTURE = Path(__file__).parents[2] / ".readme" / "sandbox.png"
-PHONE: ViewportSize = {"width": 390, "height": 2400}
-"""So tall that the whole of each card is seen."""
+PHONE: ViewportSize = {"width": 390, "height": 2400}  # so tall that the whole of each card is seen
 
 
 def write_readme_picture(browser: Browser) -> None:

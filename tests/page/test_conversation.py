@@ -14,8 +14,7 @@ from tests.page.conftest import Scene, card, open_chat, say
 
 pytestmark = pytest.mark.browser
 
-HOSTILE = "<img src=x onerror=alert(1)> <b>bold</b>"
-"""Text that must never become markup."""
+HOSTILE = "<img src=x onerror=alert(1)> <b>bold</b>"  # text that must never become markup
 
 
 def attach(page: Page, *, name: str = "a.png", content: bytes = png(1, 1)) -> None:

@@ -13,8 +13,7 @@ from bot.db.tables import generations
 from tests.support.builders import change
 from tests.support.dsl import DEADLINE, QUICK, BotUnderTest, Card, Conversation, around, toast_text
 
-PACE = replace(QUICK, download=replace(QUICK.download, seconds=0.2))
-"""The bot gives up a download soon."""
+PACE = replace(QUICK, download=replace(QUICK.download, seconds=0.2))  # the bot gives up a download soon
 
 
 def failed_card(user: Conversation) -> Card:

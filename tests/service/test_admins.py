@@ -25,8 +25,7 @@ from tests.support.dsl import CATALOGUE, LANGUAGES, QUICK, REDELIVERY, BotUnderT
 
 NOW = 10_000_000.0
 ABSENT = "ou_nobody"
-BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewall"
-"""What a firewall's page says."""
+BLOCKED = "网站防火墙 您的请求已被拦截 Access denied by the firewall"  # what a firewall's page says
 
 
 def failed(*ends: tuple[float, str]) -> list[tuple[float, Failure]]:

@@ -39,8 +39,7 @@ PACE = replace(
 )
 """Ten seconds of production pass in a few retries; none of the limits in all may end a request meanwhile."""
 
-TEN_SECONDS = 4
-"""Calls that fail in a row: as many as a call with its waits of 1, 2, 4 … s makes in ten seconds."""
+TEN_SECONDS = 4  # calls that fail in a row: as many as a call with its waits of 1, 2, 4 … s makes in ten seconds
 
 
 class Scene:

@@ -34,8 +34,7 @@ from tests.support.wire import Wire, wired
 
 MESSAGES = 40
 PEOPLE = 20
-BACKLOG = 15
-"""Messages that wait at once, so that prompts keep coming while things break."""
+BACKLOG = 15  # messages that wait at once, so that prompts keep coming while things break
 
 DEADLINE_SECONDS = 400.0
 

@@ -38,18 +38,15 @@ from tests.support.waiting import wait_until
 
 CHAT, PERSON = "oc_direct_lin", "ou_lin"
 
-LATER = "一只灰猫"
-"""What somebody else asks for when all is over."""
+LATER = "一只灰猫"  # what somebody else asks for when all is over
 
 POST = "POST /api/paas/v4/images/generations"
 INTENT, MADE = "commit generations.claim_slot", "commit generations.made"
 """The commits between which a call may have been paid for without the database knowing its outcome."""
 
-REFUSED = {"commit generations.push_back", "commit generations.fail"}
-"""The commits that say that a call made no image."""
+REFUSED = {"commit generations.push_back", "commit generations.fail"}  # the commits that say that a call made no image
 
-AFTER_MADE = {INTENT, "GET /:picture"}
-"""What is begun when the URL is stored."""
+AFTER_MADE = {INTENT, "GET /:picture"}  # what is begun when the URL is stored
 
 QUICK = replace(PACE, backoff=0.05, backoff_longest=0.1)
 
@@ -289,11 +286,9 @@ OTHERS = (
 )
 
 
-AT_ONCE = 4
-"""Conversations that are held at the same time."""
+AT_ONCE = 4  # conversations that are held at the same time
 
-SCHEMA_MADE = "commit schema.migrate"
-"""The step before which a database is empty."""
+SCHEMA_MADE = "commit schema.migrate"  # the step before which a database is empty
 
 EXPECTED = {
     "POST /open-apis/auth/v3/tenant_access_token/internal",

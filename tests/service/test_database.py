@@ -176,8 +176,7 @@ def test_what_the_variables_of_libpq_say_changes_no_text(monkeypatch: pytest.Mon
 
 FINISHED = 20_000
 
-LARGE = ("requests", "generations")
-"""The tables that grow with every message."""
+LARGE = ("requests", "generations")  # the tables that grow with every message
 
 PARTIAL = {
     index.name
@@ -287,8 +286,7 @@ def test_what_is_pending_is_found_without_reading_all_that_its_sender_had(tmp_pa
         assert "generations_pending" in str(connection.exec_driver_sql(plan).all())
 
 
-NEVER = 600.0
-"""Seconds after which the listener would look by itself: longer than any test."""
+NEVER = 600.0  # seconds after which the listener would look by itself: longer than any test
 
 SPECIAL = "a word of 100% / one's own"
 """A password with characters that mean something in an address; this server asks for none."""

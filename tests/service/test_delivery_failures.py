@@ -55,8 +55,7 @@ class Row(NamedTuple):
 RATE, TOKEN, APP, BUG = "feishu_230020", "feishu_99991663", "feishu_99991672", "feishu_230001"
 NOBODY, WORDS, BAD_CARD = "feishu_230002", "feishu_230028", "feishu_230099"
 GONE, RECALLED, NO_TOPIC, UNQUOTED = "feishu_230110", "feishu_230011", "feishu_230019", "feishu_231003"
-LOST = "reset_after"
-"""The call is carried out, and its answer does not come."""
+LOST = "reset_after"  # the call is carried out, and its answer does not come
 
 IN_CARD, WITHOUT, APART = "picture in the card", "picture in the card, no prompt", "picture and text"
 SMALLER, POINTING = "picture in the card, made smaller", "picture and text, a card that points there"

@@ -180,11 +180,9 @@ def test_an_outage_that_nobody_waits_for_is_not_reported(database: Database) -> 
     assert current_outages(database) == []
 
 
-TRIES = 8
-"""More often than a real bot tries to send one answer while Feishu is away for two minutes."""
+TRIES = 8  # more often than a real bot tries to send one answer while Feishu is away for two minutes
 
-RATE_CODES = {230020, 99991400}
-"""What the platform answers to more than it allows."""
+RATE_CODES = {230020, 99991400}  # what the platform answers to more than it allows
 
 
 def test_messages_that_came_meanwhile_are_answered_in_their_order(tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from tests.support.builders import accept, answer, change, claimed
 
 USERS = ("ou_ann", "ou_bob", "ou_cai", "ou_dou", "ou_eve")
 MODEL = "glm-image"
-HOUR = 3600.0
-"""Longer than any test, so that no slot is free for having been held too long."""
+HOUR = 3600.0  # longer than any test, so that no slot is free for having been held too long
 
 
 @pytest.mark.parametrize("seed", range(3))

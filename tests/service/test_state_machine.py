@@ -57,8 +57,7 @@ FEISHU_FAULTS = st.sampled_from(
 )
 
 HOURS = 3600.0
-FARTHEST = 3 * HOURS
-"""How far the bot's clock is moved, within one day: that of the personal limits."""
+FARTHEST = 3 * HOURS  # how far the bot's clock is moved, within one day: that of the personal limits
 
 _USED = re.compile(r"已用 (\d+) 张")
 

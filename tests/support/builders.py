@@ -24,8 +24,7 @@ from bot.settings import Budget, LimitSettings, config_folder
 from bot.timings import BillingPeriods
 
 LEASE = 15.0
-EXPIRED = -1.0
-"""A lease that has run out when it begins, as that of a process that died."""
+EXPIRED = -1.0  # a lease that has run out when it begins, as that of a process that died
 
 UNLIMITED = LimitSettings(per_minute=0, pending=0, waiting=0, per_day=0, images_per_month=0, yuan_per_month=0)
 

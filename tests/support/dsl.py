@@ -56,20 +56,16 @@ QUICK = Timings(
 )
 """What takes seconds and minutes in production takes hundredths here."""
 
-DEADLINE = 60.0
-"""Seconds to wait for what must come."""
+DEADLINE = 60.0  # seconds to wait for what must come
 
-CALL_TIMEOUT = 1.0
-"""Seconds for a whole call while a fault is armed that never answers it."""
+CALL_TIMEOUT = 1.0  # seconds for a whole call while a fault is armed that never answers it
 
-QUICK_CALL = 0.02
-"""Seconds that a call to GLM takes."""
+QUICK_CALL = 0.02  # seconds that a call to GLM takes
 
 REDELIVERY = RetrySchedule(ladder=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2))
 FAKE_KEY = "test.not-a-real-key"
 ADMIN = "ou_admin_of_the_tests"
-FINAL_COLORS = frozenset({"green", "orange", "red", "grey"})
-"""Header colors of cards that do not change any more."""
+FINAL_COLORS = frozenset({"green", "orange", "red", "grey"})  # header colors of cards that do not change any more
 
 CATALOGUE = Messages.load(config_folder())
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

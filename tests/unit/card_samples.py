@@ -39,8 +39,7 @@ from bot.options import Options
 CONFIG = Path(__file__).parents[2] / "config"
 PRICES = {"glm-image": 0.1, "cogview-4": 0.06, "cogview-3-flash": 0.0}
 LINK = "https://maas-watermark-prod-new.cn-wlcb.ufileos.com/1_watermark.png?Signature=x%3D&Expires=1795996800"
-MARCH_NINTH = 1_773_000_000.0
-"""2026-03-09 04:00 in Shanghai, in seconds since 1970."""
+MARCH_NINTH = 1_773_000_000.0  # 2026-03-09 04:00 in Shanghai, in seconds since 1970
 PROMPT = "一只橘猫，坐在窗台上，水彩"
 PERSON = "ou_0001"
 NOTICES = tuple(title.split(".")[1] for title in COLORS if title.startswith("notice."))
