@@ -14,8 +14,7 @@ from dotenv.parser import parse_stream
 
 from bot.errors import SettingsError
 
-DOTENV = ".env"
-"""The file of further variables, in the working folder."""
+DOTENV = ".env"  # the file of further variables, in the working folder
 
 _IN_WHEEL = Path(__file__).with_name("config")
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parent.parent / "config"

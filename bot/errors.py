@@ -40,10 +40,10 @@ _FOR_ADMINS = "key_missing key_refused key_type login account balance spending p
 FOR_ADMINS = frozenset(f"failure.{name}" for name in _FOR_ADMINS.split())
 """The sentences of failures that only an admin can mend, and of which admins are told."""
 
+# The codes of failures that no error of the GLM platform causes:
 UNKNOWN_OUTCOME = "unknown_outcome"
 STALLED = "stalled"
 UPLOAD_FAILED = "upload_failed"
-"""The codes of failures that no error of the GLM platform causes."""
 
 
 class BotError(Exception):

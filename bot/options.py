@@ -19,13 +19,10 @@ from bot import sizes
 from bot.errors import ErrorKind, GlmError, UserError
 from bot.text import truncate
 
-HAN = "[\u3400-\u9fff]"
-"""A pattern of one Chinese character."""
-MAX_COUNT = 4
-"""The most images that one message can ask for."""
+HAN = "[\u3400-\u9fff]"  # a pattern of one Chinese character
+MAX_COUNT = 4  # the most images that one message can ask for
 QUALITIES = ("hd", "standard")
-NONE = "none"
-"""The value in an edit form that removes an option."""
+NONE = "none"  # the value in an edit form that removes an option
 
 NUMERALS: Mapping[str, int] = {**{numeral: number for number, numeral in enumerate("一二三四五六七八九十", 1)}, "两": 2}
 """The Chinese numerals up to ten."""

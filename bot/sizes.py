@@ -13,8 +13,7 @@ from bot.errors import ErrorKind, GlmError
 from bot.text import fold
 
 DEFAULT_MODEL = "glm-image"
-DEFAULT_SIZE = "1280x1280"
-"""Every model can make it."""
+DEFAULT_SIZE = "1280x1280"  # every model can make it
 RATIOS: tuple[str, ...] = ("16:9", "3:2", "4:3", "1:1", "3:4", "2:3", "9:16")
 """The ratios that can be typed, from wide to tall."""
 

@@ -17,8 +17,7 @@ Bilingual = dict[str, str]
 LOCALES: Mapping[Language, str] = {"zh": "zh_cn", "en": "en_us"}
 """https://open.feishu.cn/document/feishu-cards/configure-multi-language-content"""
 
-PLAIN = "_plain"
-"""The suffix of a key whose sentence does without values that may be missing."""
+PLAIN = "_plain"  # the suffix of a key whose sentence does without values that may be missing
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 

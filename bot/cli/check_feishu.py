@@ -39,8 +39,7 @@ https://open.feishu.cn/document/server-docs/im-v1/message/events/receive and the
 NEEDED_FOR_BASE: dict[str, tuple[str, ...]] = {"exporting to a Base": ("base:record:create", "bitable:app")}
 """https://open.feishu.cn/document/server-docs/docs/bitable-v1/app-table-record/batch_create"""
 
-NO_MESSAGE = "om_0"
-"""A message that does not exist, so that a call that names it changes nothing."""
+NO_MESSAGE = "om_0"  # a message that does not exist, so that a call that names it changes nothing
 
 _EVENTS = "event im.message.receive_v1, callback card.action.trigger, then publish; send the bot a message to see"
 _WEBHOOK = (

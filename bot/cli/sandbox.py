@@ -26,11 +26,9 @@ from bot.sandbox.page.server import Page
 from bot.sandbox.start import GLM_SECONDS, Sandbox
 
 DEFAULT_PORT, MAX_PORT = 8765, 65_535
-QUICK_SECONDS = 0.3
-"""How long an image takes with ``--say``."""
+QUICK_SECONDS = 0.3  # how long an image takes with ``--say``
 
-MAX_WAIT = 4 * LARGE_CALL_SECONDS
-"""Seconds for the most that a message can ask for: four images, one after another."""
+MAX_WAIT = 4 * LARGE_CALL_SECONDS  # seconds for the most that a message can ask for: four images, one after another
 
 DRAWN = "图片由沙盒绘制，不花钱 / Pictures are drawn here and cost nothing"
 REAL = "图片来自真实的 GLM，会产生费用；飞书在本地 / Pictures come from the real GLM and cost money; Feishu is local"

@@ -47,8 +47,7 @@ AVATAR = "https://cdn.jsdelivr.net/gh/jdecked/twemoji@15.1.0/assets/72x72/1f3a8.
 _BLACK_ON_WHITE, _RESET = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 """Colors of the 256-color palette, which a terminal's theme does not change."""
 
-_MODULES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
-"""Two modules of a QR code, one above the other."""
+_MODULES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}  # two modules of a QR code, one above the other
 
 
 def main(argv: Sequence[str]) -> int:

@@ -54,8 +54,7 @@ class PseudonymousIds:
         return "u" + hmac.new(self._key, open_id.encode(), hashlib.sha256).hexdigest()[:40]
 
 
-IS_PAUSED = sa.exists().where(key_value.c.name == PAUSED)
-"""The condition that an admin has paused the bot."""
+IS_PAUSED = sa.exists().where(key_value.c.name == PAUSED)  # the condition that an admin has paused the bot
 
 
 def is_paused(connection: sa.Connection) -> bool:

@@ -27,8 +27,7 @@ Brand = Literal["feishu", "lark"]
 
 ACCOUNTS: Mapping[Brand, str] = {"feishu": "https://accounts.feishu.cn", "lark": "https://accounts.larksuite.com"}
 
-TIMEOUT = httpx.Timeout(10)
-"""Seconds per phase of a call."""
+TIMEOUT = httpx.Timeout(10)  # seconds per phase of a call
 
 SLOWER = 5.0
 """Seconds by which ``slow_down`` lengthens the interval: https://datatracker.ietf.org/doc/html/rfc8628#section-3.5"""

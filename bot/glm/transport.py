@@ -21,8 +21,7 @@ Remaining = Callable[[], float]
 
 _WRITE_PIECE = 16 * 1024
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_ISATAP = (0x00005EFE, 0x02005EFE)
-"""The first half of an interface id whose second half is an IPv4 address (RFC 5214)."""
+_ISATAP = (0x00005EFE, 0x02005EFE)  # the first half of an interface id whose second half is an IPv4 address (RFC 5214)
 
 _NOT_PUBLIC = (
     ipaddress.ip_network("168.63.129.16/32"),  # the platform services of Azure

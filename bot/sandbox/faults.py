@@ -12,14 +12,12 @@ from typing import Any, Literal
 
 Side = Literal["glm", "feishu"]
 
-ANY_CALL = "any"
-"""Stands for each call to Feishu but ``token``."""
+ANY_CALL = "any"  # stands for each call to Feishu but ``token``
 
 _TABLES: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("faults.toml").read_text("utf-8"))
 _GROUPS: Mapping[str, tuple[str, ...]] = {name: tuple(calls.split()) for name, calls in _TABLES["groups"].items()}
 _OF_BOTH = {*_TABLES["wire"], *(_TABLES["glm"].keys() & _TABLES["feishu"].keys())}
-CALL_NAMES = _GROUPS["all"]
-"""The calls to Feishu, by the names that faults and records use."""
+CALL_NAMES = _GROUPS["all"]  # the calls to Feishu, by the names that faults and records use
 PAGES: Mapping[str, Mapping[str, str]] = _TABLES["pages"]
 """Bodies that several faults answer with, by their names, each with its ``type`` and ``text``."""
 WIRE_FAULTS = tuple(_TABLES["wire"])

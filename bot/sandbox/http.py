@@ -17,11 +17,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
-TRICKLE_SECONDS = 0.2
-"""Between two bytes of a body that trickles."""
+TRICKLE_SECONDS = 0.2  # between two bytes of a body that trickles
 
-_POLL_SECONDS = 0.02
-"""How soon a server notices that it is to end."""
+_POLL_SECONDS = 0.02  # how soon a server notices that it is to end
 
 _WIRE_STATUS = {"hang": None, "reset_before": None, "reset_after": None, "html_502": 502, "empty_body": 200}
 

@@ -33,11 +33,9 @@ from bot.timings import Timings
 from bot.web.server import Server
 
 FAKE_KEY = "sandbox.not-a-real-key"
-GLM_SECONDS = 3.0
-"""How long an image takes here; the platform takes 20 to 50 s."""
+GLM_SECONDS = 3.0  # how long an image takes here; the platform takes 20 to 50 s
 
-ADMIN = "ou_lin"
-"""The admin: the user as whom one speaks at first."""
+ADMIN = "ou_lin"  # the admin: the user as whom one speaks at first
 
 _START_SECONDS = 30.0
 

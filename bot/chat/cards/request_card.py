@@ -17,8 +17,7 @@ from bot.models import PROMPT_HINT_LENGTH, ROLES, Failure, GenerationView, Langu
 from bot.options import OPTIONS
 from bot.text import escape_tags, sanitize, truncate
 
-_TAGGED = ("size", "style", "model")
-"""The options that are tags beside the title of the card; the others are under it."""
+_TAGGED = ("size", "style", "model")  # the options that are tags beside the title of the card; the others are under it
 _BY_REQUEST = {
     f"failure.{name}"
     for name in ("content", "prompt_too_long", "request", "model", "size", "quality", "prompt", "image_too_large")

@@ -45,8 +45,7 @@ _COMMAND_WORDS: Mapping[str, tuple[str, ...]] = {
     "pause": ("pause", "暂停"),
     "resume": ("resume", "恢复", "continue", "继续"),
 }
-COMMAND_NAMES = tuple(_COMMAND_WORDS)
-"""The commands by their English names, in the order of ``/help``."""
+COMMAND_NAMES = tuple(_COMMAND_WORDS)  # the commands by their English names, in the order of ``/help``
 COMMANDS: Mapping[str, str] = {word: name for name, words in _COMMAND_WORDS.items() for word in words}
 """Every word for a command, with the command; a ``set`` with nothing to change is ``settings``, and the reverse."""
 ADMINS_ONLY = frozenset({"stats", "pause", "resume"})

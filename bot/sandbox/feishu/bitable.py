@@ -14,8 +14,7 @@ from bot.sandbox.feishu.gateway import Rejection, fields_of
 from bot.sandbox.feishu.state import FeishuState, new_id
 from bot.sandbox.http import Request
 
-_MAX_RECORDS = 1000
-"""How many records one call may add."""
+_MAX_RECORDS = 1000  # how many records one call may add
 
 _WRONG_BODY, _NO_CHOICE = "feishu_1254001", "feishu_1254062"
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

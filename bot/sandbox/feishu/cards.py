@@ -16,8 +16,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-TOO_LARGE = 230025
-"""The code of a card of more than 30 KB, which is rejected before it is parsed."""
+TOO_LARGE = 230025  # the code of a card of more than 30 KB, which is rejected before it is parsed
 
 UNSUPPORTED, INVALID, INVALID_IMAGE, INVALID_CHART, NAMELESS, LIMIT = 200861, 200621, 200570, 200550, 200530, 11310
 MAX_BYTES, MAX_COMPONENTS = 30 * 1024, 200

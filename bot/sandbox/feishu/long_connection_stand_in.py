@@ -30,8 +30,7 @@ from bot.sandbox.feishu.delivery import Event, Outcome, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Request, Response
 
-PATH = "/callback/ws/endpoint"
-"""Where an app asks for the address of its connection."""
+PATH = "/callback/ws/endpoint"  # where an app asks for the address of its connection
 
 CLIENT_CONFIG = {"ReconnectCount": -1, "ReconnectInterval": 120.0, "ReconnectNonce": 30.0, "PingInterval": 120.0}
 """What the platform asks of its clients: attempts (-1: no end) and seconds."""

@@ -22,8 +22,7 @@ that is said to come too early; ``no_answer`` keeps the connection open and says
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 PATH = "/oauth/v1/app/registration"
-LARK = "/lark"
-"""The prefix under which the same server is Lark's service."""
+LARK = "/lark"  # the prefix under which the same server is Lark's service
 
 _DONE = (
     '<!doctype html><meta charset="utf-8"><title>OK</title><p>已确认，请回到终端。/ Confirmed; go back to the terminal.'

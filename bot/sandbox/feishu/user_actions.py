@@ -15,8 +15,7 @@ from bot.sandbox.feishu.cards import validate_card
 from bot.sandbox.feishu.delivery import Attempt, Event, EventPusher
 from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, PressAnswer, new_id, user_ids
 
-EVERYBODY = "@_all"
-"""Mentions everybody in a text; its event has no entry for it."""
+EVERYBODY = "@_all"  # mentions everybody in a text; its event has no entry for it
 
 _CODES = {"no_address": 200340, "late": 200341, "unreachable": 200342, "refused": 200671}
 _BAD_BODY, _BAD_CARD = 200672, 200673

@@ -26,14 +26,11 @@ API_HOST = "open.bigmodel.cn"
 IMAGE_HOST = "maas-watermark-prod-new.cn-wlcb.ufileos.com"
 PATH = "/api/paas/v4/images/generations"
 
-ELSEWHERE = "elsewhere.example"
-"""The host of the redirects."""
+ELSEWHERE = "elsewhere.example"  # the host of the redirects
 
-LINK_SECONDS = 7 * 24 * 3600
-"""Public samples of 2026 are for seven days, not the documented thirty."""
+LINK_SECONDS = 7 * 24 * 3600  # public samples of 2026 are for seven days, not the documented thirty
 
-REAL_SECONDS = (20.0, 50.0)
-"""How long the platform takes for an image."""
+REAL_SECONDS = (20.0, 50.0)  # how long the platform takes for an image
 
 CONCURRENCY: Mapping[str, int] = {"glm-image": 1, "cogview-4": 5, "cogview-4-250304": 5, "cogview-3-flash": 5}
 """Simultaneous calls of a basic account."""

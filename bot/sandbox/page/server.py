@@ -40,8 +40,7 @@ _TYPES = {
 # No path from outside is ever joined to a folder.
 _FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir() if file.suffix in _TYPES}
 
-_VOICE = b"OggS"
-"""The content of a voice message, which nobody plays."""
+_VOICE = b"OggS"  # the content of a voice message, which nobody plays
 
 
 class Unable(Exception):
