@@ -1,7 +1,4 @@
-"""The stand-in of the platform for an app that receives its events over long connections.
-
-Frames are a small Protocol Buffers message: https://protobuf.dev/programming-guides/encoding/
-"""
+"""The stand-in of the platform for an app that receives its events over long connections."""
 
 from __future__ import annotations
 
@@ -12,12 +9,11 @@ import secrets
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -26,6 +22,7 @@ from websockets.http11 import Request as Handshake
 from websockets.http11 import Response as HandshakeResponse
 from websockets.sync.server import ServerConnection, serve
 
+from bot.feishu import sdk
 from bot.sandbox.feishu.delivery import Event, Outcome, RetrySchedule
 from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.http import Request, Response
@@ -38,20 +35,8 @@ CLIENT_CONFIG = {"ReconnectCount": -1, "ReconnectInterval": 120.0, "ReconnectNon
 _WRONG_APP, _WRONG_SECRET, _AUTH_FAILED = 10003, 10014, 514
 _SERVICE = 33554678
 _CONTROL, _DATA = 0, 1
-# The numbers of a frame's fields, of which 1 is its sequence and 2 its log id, and of a header's.
-_SERVICE_FIELD, _METHOD, _HEADERS, _PAYLOAD = 3, 4, 5, 8
-_KEY, _VALUE = 1, 2
-_VARINT, _BYTES = 0, 2
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """A ping or pong (method 0) or what is pushed (1)."""
-
-    method: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    payload: bytes = b""
-    service: int = 0
+_Frame, _ = sdk.load_frames()
 
 
 @dataclass(kw_only=True)
@@ -129,7 +114,7 @@ class LongConnections:
         self._awaited[message_id] = connection, answered
         try:
             for frame in self._frames(event, message_id):
-                connection.send(encode(frame))
+                connection.send(frame)
             answer = json.loads(answered.result(seconds))
         except ConnectionClosed:
             return "unreachable", None, b""
@@ -153,13 +138,13 @@ class LongConnections:
         self._server.shutdown()
         self.cut()
 
-    def _frames(self, event: Event, message_id: str) -> Iterator[Frame]:
+    def _frames(self, event: Event, message_id: str) -> Iterator[bytes]:
         payload, size = json.dumps(event, ensure_ascii=False).encode(), self.part_bytes
         parts = [payload[start : start + size] for start in range(0, len(payload), size)]
         headers = {"type": self.frame_type, "message_id": message_id, "trace_id": secrets.token_hex(16)}
         for index, part in enumerate(parts):
             numbered = {**headers, "sum": str(len(parts)), "seq": str(index)}
-            yield Frame(method=_DATA, service=_SERVICE, headers=numbered, payload=part)
+            yield _encode(_DATA, part, **numbered)
 
     def _admit(self, connection: ServerConnection, request: Handshake) -> HandshakeResponse | None:
         ticket = parse_qs(urlsplit(request.path).query).get("ticket", [""])[0]
@@ -181,7 +166,7 @@ class LongConnections:
         try:
             for data in connection:
                 if isinstance(data, bytes):
-                    self._read(connection, decode(data))
+                    self._read(connection, _Frame.FromString(data))
         except ConnectionClosed:
             pass
         finally:
@@ -192,17 +177,17 @@ class LongConnections:
                 if used is connection and not answered.done():
                     answered.set_exception(ConnectionClosedError(None, None))
 
-    def _read(self, connection: ServerConnection, frame: Frame) -> None:
-        if frame.method == _CONTROL and frame.headers.get("type") == "ping":
+    def _read(self, connection: ServerConnection, frame: Any) -> None:
+        headers = {header.key: header.value for header in frame.headers}
+        if frame.method == _CONTROL and headers.get("type") == "ping":
             self.pings += 1
             config = json.dumps(self.client_config).encode()
-            pong = Frame(method=_CONTROL, service=frame.service, headers={"type": "pong"}, payload=config)
             # What the client sent before it left is read all the same.
             with suppress(ConnectionClosed):
                 if not self.deaf:
-                    connection.send(encode(pong))
+                    connection.send(_encode(_CONTROL, config, type="pong"))
         elif frame.method == _DATA:
-            _, answered = self._awaited.get(frame.headers.get("message_id", ""), (None, None))
+            _, answered = self._awaited.get(headers.get("message_id", ""), (None, None))
             if answered is not None and not answered.done():
                 answered.set_result(frame.payload)
 
@@ -221,40 +206,7 @@ class ConnectedStandIn(FeishuStandIn):
         super().__exit__(*error)
 
 
-def encode(frame: Frame) -> bytes:
-    numbers = enumerate((0, 0, frame.service, frame.method), start=1)
-    parts = [_varint(place << 3 | _VARINT) + _varint(number) for place, number in numbers]
-    for key, value in frame.headers.items():
-        parts.append(_bytes(_HEADERS, _bytes(_KEY, key.encode()) + _bytes(_VALUE, value.encode())))
-    return b"".join([*parts, _bytes(_PAYLOAD, frame.payload)])
-
-
-def decode(data: bytes) -> Frame:
-    """The frame of these bytes, as the SDK writes them."""
-    fields = list(_fields(data))
-    pairs = [dict(_fields(value)) for place, value in fields if place == _HEADERS]
-    headers, single = {pair[_KEY].decode(): pair[_VALUE].decode() for pair in pairs}, dict(fields)
-    payload = single.get(_PAYLOAD, b"")
-    return Frame(method=single[_METHOD], headers=headers, payload=payload, service=single[_SERVICE_FIELD])
-
-
-def _varint(number: int) -> bytes:
-    low, high = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + _varint(high) if high else bytes([low])
-
-
-def _bytes(place: int, content: bytes) -> bytes:
-    return _varint(place << 3 | _BYTES) + _varint(len(content)) + content
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """The fields by their numbers, each an integer or bytes."""
-    rest = BytesIO(data)
-    while rest.tell() < len(data):
-        tag, number = _read_varint(rest), _read_varint(rest)
-        yield tag >> 3, rest.read(number) if tag & 7 == _BYTES else number
-
-
-def _read_varint(data: BytesIO) -> int:
-    byte = data.read(1)[0]
-    return byte & 0x7F | (_read_varint(data) << 7 if byte & 0x80 else 0)
+def _encode(method: int, payload: bytes, **headers: str) -> bytes:
+    pairs = [{"key": key, "value": value} for key, value in headers.items()]
+    frame = _Frame(SeqID=0, LogID=0, service=_SERVICE, method=method, headers=pairs, payload=payload)
+    return bytes(frame.SerializeToString())
