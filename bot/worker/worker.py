@@ -106,13 +106,11 @@ class Worker:
         while (generation := self._claim_slot(model)) is not None:
             self._calls.submit(self._run_task, self._generate, generation)
 
-    def _start(
-        self, pool: ThreadPoolExecutor, work: Callable[[str], None], row_id: str, *, follows: bool = False
-    ) -> None:
-        """Starts a task for a row that no task of this process is for; ``follows`` if it follows from another one."""
+    def _start(self, pool: ThreadPoolExecutor, work: Callable[[str], None], row_id: str) -> None:
+        """Starts a task for a row that no task of this process is for."""
         # What is in progress here is not begun again, even when this process slept and its own lease ran out.
         if self._leases.hold(row_id, since=elapsed_time()):
-            pool.submit(self._run_task, work, row_id, follows=follows)
+            pool.submit(self._run_task, work, row_id)
 
     def _publish(self, request_id: str) -> None:
         request = self._requests.claim(request_id, lease=self._timings.lease)
@@ -135,7 +133,7 @@ class Worker:
             return
         with bind_ids(**generation.ids):
             self.steps.deliver(generation)
-        self._start(self._cards, self._publish, generation.request_id, follows=True)
+        self._start(self._cards, self._publish, generation.request_id)
 
     def _generate(self, generation: Generation) -> None:
         """Makes paid calls of one model as long as one waits: the next takes the slot before an image is delivered."""
@@ -151,9 +149,9 @@ class Worker:
                     following = self._claim_slot(current.model)
                 finally:
                     if made:
-                        self._start(self._transfers, self._deliver, current.generation_id, follows=True)
+                        self._start(self._transfers, self._deliver, current.generation_id)
                     else:
-                        self._start(self._cards, self._publish, current.request_id, follows=True)
+                        self._start(self._cards, self._publish, current.request_id)
 
     def _claim_slot(self, model: str) -> Generation | None:
         """Takes a free slot of a model for the next generation, and holds it; ``None`` without slot or generation."""
@@ -182,13 +180,11 @@ class Worker:
             self.wake.set()
         return generation
 
-    def _run_task(self, work: Callable[..., None], subject: Generation | str, *, follows: bool = True) -> None:
+    def _run_task(self, work: Callable[..., None], subject: Generation | str) -> None:
         """Runs a task of a pool; after an error the row is found again when its lease is over."""
-        kind, error = "request" if work == self._publish else "generation", None
-        # A process that is shutting down begins only what follows: it would not look for that again.
-        if follows or not self._stopping.is_set():
-            with bind_ids(**(subject.ids if isinstance(subject, Generation) else {kind: subject})):
-                error = self.background.attempt(work.__name__.strip("_"), work, subject)
+        kind = "request" if work == self._publish else "generation"
+        with bind_ids(**(subject.ids if isinstance(subject, Generation) else {kind: subject})):
+            error = self.background.attempt(work.__name__.strip("_"), work, subject)
         if isinstance(subject, str):
             self._leases.release(subject)
         if not isinstance(error, DatabaseUnavailable):

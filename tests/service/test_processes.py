@@ -16,12 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
+from threading import Semaphore
 
 import httpx
 import psycopg
 import pytest
+from sqlalchemy import update
 
 from bot.__main__ import main
+from bot.db.tables import requests
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.long_connection_stand_in import ConnectedStandIn
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -30,7 +33,8 @@ from bot.sandbox.http import shared_tls
 from bot.web.server import DRAIN_SECONDS
 from tests.repo.lock import TOP
 from tests.support.bot_process import BotProcess, Cluster, Role
-from tests.support.dsl import DEADLINE, variables_for, wait_for
+from tests.support.builders import change
+from tests.support.dsl import DEADLINE, BotUnderTest, Gate, around, variables_for, wait_for
 from tests.support.forkserver import RunningCommand, run_command, running_command
 from tests.support.servers import free_port
 
@@ -300,3 +304,31 @@ def test_a_web_with_nothing_to_answer_leaves_at_once(postgres_cluster: Cluster) 
         assert kept_alive.get(f"{web.address}/healthz").status_code == 200
         web.terminate()
         assert web.wait(seconds=0.8 * DRAIN_SECONDS) == 0
+
+
+def test_a_worker_that_leaves_shows_what_it_has_paid_for(tmp_path: Path) -> None:
+    """Also where that card was to be shown again for another reason, and waits behind those of others."""
+    paid, sent = Gate(), Semaphore(1)
+
+    def hold(inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/reply"):
+            sent.acquire()
+        return inner.handle_request(request)
+
+    with BotUnderTest(folder=tmp_path, wrap_glm=paid.around, wrap_feishu=around(hold)) as bot:
+        worker, card = bot.app.worker, bot.new_user().ask_without_waiting()
+        card.wait_to_show("state.generating")
+        assert worker is not None
+        for _ in range(worker.threads):
+            bot.new_user().send("/help")
+        wait_for(lambda: len(worker.steps.leases.held) == 1 + worker.threads)
+        change(bot.app.database, update(requests).values(desired_version=requests.c.desired_version + 1))
+        wait_for(lambda: len(worker.steps.leases.held) == 1 + worker.threads + 1)
+        with ThreadPoolExecutor(1) as pool:
+            stopped = pool.submit(bot.stop)
+            wait_for(worker.background.stopping.is_set)
+            paid.release()
+            wait_for(lambda: "image" in [call.name for call in bot.feishu.calls])
+            sent.release(1_000)
+            stopped.result()
+    assert card.reload().color == "green"
