@@ -19,8 +19,7 @@ ROOT = Path(__file__).parents[2]
 BOT = (sys.executable, "-m", "bot")
 GENERATE = "from tests.clients.drivers import generate; code = generate()"
 
-Variables = Mapping[str, str | None]
-"""Variables of a process; one that is ``None`` is not set."""
+Variables = Mapping[str, str | None]  # variables of a process; one that is ``None`` is not set
 
 
 def run(*arguments: str, folder: Path, typed: str = "", encoding: str = "utf-8", **variables: str) -> CommandResult:

@@ -25,8 +25,7 @@ from tests.support.events import KEY, TOKEN, event, signature, wrapped
 from tests.unit.card_samples import elements
 from tests.unit.test_cards_valid import HOSTILE
 
-text = st.text(st.characters(exclude_categories=()))
-"""Halves of surrogate pairs included."""
+text = st.text(st.characters(exclude_categories=()))  # halves of surrogate pairs included
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
@@ -65,11 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-VARIABLES = {
-    **NO_LIMITS,
-    "BOT_IMAGES_MODEL": "cogview-3-flash",
-    "BOT_IMAGES_SIZE": "512x512",
-}
+VARIABLES = {**NO_LIMITS, "BOT_IMAGES_MODEL": "cogview-3-flash", "BOT_IMAGES_SIZE": "512x512"}
 CARD_BYTES = 30 * 1024
 pytestmark = pytest.mark.postgres
 
@@ -119,11 +114,7 @@ def with_value(event_type: str, place: tuple[Any, ...], value: Any) -> Any:
 PLACES = [(event_type, place) for event_type, body in BODIES.items() for place in places(body)]
 
 
-@settings(
-    max_examples=40,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=st.sampled_from(PLACES), value=anything)
 @example(where=("card.action.trigger", ("action", "value", "r")), value="r\x00")
 @example(where=("card.action.trigger", ("action", "value", "a")), value=[])

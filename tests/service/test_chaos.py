@@ -78,8 +78,7 @@ class Chaos:
 
     cluster: Cluster
     database: Database
-    webs: Iterator[BotProcess]
-    """The webs in turn."""
+    webs: Iterator[BotProcess]  # the webs in turn
     people: list[str] = field(default_factory=list)
     said: list[ChatMessage] = field(default_factory=list)
 

@@ -184,8 +184,7 @@ class Scene:
             yield f"{counted} calls charged, {billable} may be billed"
 
 
-Act = Callable[[Scene], bool]
-"""Something that the person does as soon as it can be done; tells whether that was so."""
+Act = Callable[[Scene], bool]  # something that the person does as soon as it can be done; tells whether that was so
 
 
 def recall(scene: Scene) -> bool:
@@ -257,11 +256,7 @@ A_PROMPT = Dialogue(name="a prompt")
 
 OTHERS = (
     Dialogue(name="the card is refused", feishu=(("card_bad", "reply", 1),), ends=(("image", "text"), ("green",))),
-    Dialogue(
-        name="the card stays",
-        feishu=(("patch_too_old", "patch", None),),
-        ends=(("wathet", "image", "text"),),
-    ),
+    Dialogue(name="the card stays", feishu=(("patch_too_old", "patch", None),), ends=(("wathet", "image", "text"),)),
     Dialogue(name="the message is gone", feishu=(("recalled", "reply", None),)),
     Dialogue(name="nobody is there", feishu=(("not_in_group", "reply", None),), ends=((),), posts=0, images=0),
     Dialogue(name="the gateway's limit", feishu=(("rate_gateway", "reply", 1),)),

@@ -28,8 +28,7 @@ from tests.support.waiting import wait_until
 SERVER = os.environ.get("TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
 """The server on which tests make databases of their own and drop them."""
 
-_free: list[str] = []
-"""The names of this process's databases that have their schema, have no row, and are nobody's."""
+_free: list[str] = []  # the names of this process's databases that have their schema, have no row, and are nobody's
 
 _making = threading.Lock()
 
