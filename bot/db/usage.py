@@ -39,6 +39,7 @@ def _counted(
 _SENDERS = sa.bindparam("senders", expanding=True, type_=sa.Text)
 _LATELY = R.sender.in_(_SENDERS), R.accepted_at > sa.bindparam("since", type_=sa.Double)
 _THEIRS, _IN_MONTH = G.sender.in_(_SENDERS), monthly_usage.c.month == sa.bindparam("month")
+_MONTHLY = monthly_usage.c.name, monthly_usage.c.count
 _RECENT = (
     _counted("recent", R.sender, *_LATELY, R.kind != "too_fast"),
     _counted("warned", R.sender, *_LATELY, R.kind == "too_fast"),
@@ -49,14 +50,7 @@ _COUNT_IMAGES = sa.union_all(
     _counted("pending", G.sender, _THEIRS, UNFINISHED),
     _counted("today", G.sender, _THEIRS, G.accepted_at >= sa.bindparam("day_began", type_=sa.Double), number=_CALLS),
     _counted("waiting", G.model, WAITS),
-    _counted("planned", G.model, WAITS),
-    _counted(
-        "planned",
-        monthly_usage.c.name,
-        _IN_MONTH,
-        monthly_usage.c.name != FEISHU_CALLS,
-        number=sa.func.sum(monthly_usage.c.count),
-    ),
+    sa.select(sa.literal("spent"), *_MONTHLY).where(_IN_MONTH, monthly_usage.c.name != FEISHU_CALLS),
     _counted("paused", key_value.c.name, key_value.c.name == PAUSED),
 )
 
@@ -73,10 +67,15 @@ class QuotaUsage:
     pending: Counter[str] = field(default_factory=Counter)
     today: Counter[str] = field(default_factory=Counter)  # the calls of what a sender asked for today
     waiting: Counter[str] = field(default_factory=Counter)
-    planned: Counter[str] = field(default_factory=Counter)  # the month's calls
+    spent: Counter[str] = field(default_factory=Counter)  # the calls that were made this month
     recent: Counter[str] = field(default_factory=Counter)  # by sender, answered messages and presses of a MINUTE
     warned: Counter[str] = field(default_factory=Counter)  # how many of these said that there were too many
     budgets: dict[str, Counter[str]] = field(default_factory=dict)  # `planned` of who has a budget
+
+    @property
+    def planned(self) -> Counter[str]:
+        """The month's calls, and one for each image that waits."""
+        return self.waiting + self.spent
 
     def add(self, sender: str, chat_id: str | None, options: Options) -> None:
         """Counts images that have joined the queue since."""
@@ -84,7 +83,6 @@ class QuotaUsage:
             (self.pending, sender),
             (self.today, sender),
             (self.waiting, options.model),
-            (self.planned, options.model),
             *((self.budgets[who], options.model) for who in (sender, chat_id) if who in self.budgets),
         ):
             counter[name] += options.count
@@ -136,8 +134,8 @@ def add_usage(connection: sa.Connection, *, month: str, name: str, count: int) -
 
 
 def _usage(connection: sa.Connection, month: str) -> Counter[str]:
-    rows = sa.select(monthly_usage.c.name, monthly_usage.c.count).where(monthly_usage.c.month == month)
-    return Counter(dict(connection.execute(rows).all()))
+    rows = connection.execute(sa.select(*_MONTHLY).where(_IN_MONTH), {"month": month})
+    return Counter(dict(rows.all()))
 
 
 def spent(connection: sa.Connection, month: str) -> Counter[str]:
