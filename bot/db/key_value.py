@@ -18,7 +18,8 @@ from bot.options import OPTIONS, Options
 
 PAUSED = "paused"
 
-# Built once, as each message executes it.
+# Built once, as each message or call to Feishu executes them.
+VALUE = sa.select(key_value.c.value).where(key_value.c.name == sa.bindparam("name"))
 _CHOSEN = sa.select(preferences.c.subject, preferences.c.content).where(
     preferences.c.subject.in_(sa.bindparam("subjects", expanding=True))
 )
@@ -32,13 +33,13 @@ class KeyValueStore:
 
     def get(self, name: str) -> str | None:
         with self.database.read() as connection:
-            return connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == name))
+            return connection.scalar(VALUE, {"name": name})
 
     def put(self, name: str, value: str) -> str:
         """Stores ``value`` unless there is one; gives the one that is stored."""
         with self.database.write(step="key_value.put") as connection:
             insert_if_new(connection, key_value, name=name, value=value)
-            return str(connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == name)))
+            return str(connection.scalar(VALUE, {"name": name}))
 
 
 class PseudonymousIds:

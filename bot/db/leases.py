@@ -20,6 +20,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from bot.db.database import NOW, Database, is_sqlite, read_time, upsert
+from bot.db.key_value import VALUE
 from bot.db.tables import UNFINISHED, G, R, generations, key_value, last_served, requests, timers, workers
 from bot.errors import DatabaseUnavailable, LeaseLost
 from bot.logs import get_logger
@@ -246,7 +247,7 @@ def repair_times(connection: sa.Connection, *, lease: float) -> bool:
     their owners may be alive.
     """
     now = read_time(connection)
-    before = connection.scalar(sa.select(key_value.c.value).where(key_value.c.name == _CLOCK_ROW))
+    before = connection.scalar(VALUE, {"name": _CLOCK_ROW})
     upsert(connection, key_value, name=_CLOCK_ROW, value=repr(now))
     if before is None or now >= float(before) - TOLERANCE:
         return False

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 import sqlalchemy as sa
 
 from bot.db.database import NOW, Database, insert, read_time, upsert
-from bot.db.key_value import IS_PAUSED
+from bot.db.key_value import IS_PAUSED, VALUE
 from bot.db.leases import change_rows
 from bot.db.tables import IS_BEHIND, UNFINISHED, G, R, generations, key_value, requests, timers
 from bot.errors import DatabaseUnavailable, FeishuAction, FeishuError, SendDelayed
@@ -145,8 +145,6 @@ IS_HELD = timer_runs(sa.literal(_PREFIX).concat(_NEXT_CALL))
 """The condition that the next call for a request has to wait for the next probe."""
 IS_UPLOAD_HELD = timer_runs(sa.literal(f"{_PREFIX}image"))
 
-_OUTAGE = sa.select(key_value.c.value).where(key_value.c.name == sa.bindparam("name"))
-
 RECENT = 180.0  # seconds without a probe after which nobody waits for an outage any more: it is not reported
 
 
@@ -216,7 +214,7 @@ class Outages:
     def _take_probe(self, name: str) -> bool:
         """Whether the call is a probe, which moves the next one away."""
         with self.database.read() as connection:
-            if connection.scalar(_OUTAGE, {"name": name}) is None:
+            if connection.scalar(VALUE, {"name": name}) is None:
                 return False
         with self.database.write(step="outages.probe") as connection:
             outage = _locked_outage(connection, name)
@@ -266,5 +264,5 @@ class Outages:
 
 
 def _locked_outage(connection: sa.Connection, name: str) -> Outage | None:
-    value = connection.scalar(_OUTAGE.with_for_update(), {"name": name})
+    value = connection.scalar(VALUE.with_for_update(), {"name": name})
     return Outage(**json.loads(value)) if value else None
