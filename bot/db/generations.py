@@ -62,8 +62,8 @@ _WAITING = (
     .where(WAITS, G.model == _MODEL)
     .subquery()
 )
-_TURN = sa.func.row_number().over(order_by=list(_WAITING.c)[3:])
-_TURNS = sa.select(*list(_WAITING.c)[:3], _TURN.label("turn")).subquery()
+_GENERATION, _REQUEST, _DUE, *_FAIR = _WAITING.c
+_TURNS = sa.select(_GENERATION, _REQUEST, _DUE, sa.func.row_number().over(order_by=_FAIR).label("turn")).subquery()
 _OTHERS = generations.alias("others").c
 
 

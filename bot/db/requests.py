@@ -135,7 +135,8 @@ def insert_requests(connection: sa.Connection, new: Sequence[NewRequest], *, at:
 
 
 def find_request(connection: sa.Connection, request_id: str) -> Request | None:
-    return _first(connection, sa.select(requests).where(R.request_id == request_id))
+    row = connection.execute(_REQUEST, {"request_id": request_id}).first()
+    return None if row is None else read_row(Request, row)
 
 
 def _first(connection: sa.Connection, statement: sa.Select[Any]) -> Request | None:

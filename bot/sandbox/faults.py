@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Side = Literal["glm", "feishu"]
 
-ANY_CALL = "any"  # stands for each call to Feishu but ``token``
+ANY_CALL = "any"  # any call to Feishu except ``token``
 
 _TABLES: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("faults.toml").read_text("utf-8"))
 _GROUPS: Mapping[str, tuple[str, ...]] = {name: tuple(calls.split()) for name, calls in _TABLES["groups"].items()}
