@@ -12,8 +12,7 @@ def upgrade() -> None:
     op.add_column("generations", sa.Column("platform_request_id", sa.Text(), nullable=True))
     # The message_id of the message whose prompt a request repeats or edits.
     op.add_column("requests", sa.Column("source", sa.Text(), nullable=True))
-    where = sa.text("source IS NOT NULL")
-    op.create_index("requests_of_source", "requests", ["source"], sqlite_where=where, postgresql_where=where)
+    op.execute("CREATE INDEX requests_of_source ON requests (source) WHERE source IS NOT NULL")
     # Rows that an example's button stored as of a direct chat.
     op.execute(
         "UPDATE requests SET chat_type = 'group' WHERE chat_type = 'p2p' AND chat_id IN"

@@ -40,20 +40,16 @@ COLUMNS = {
     "served": {"posted_at": "called_at"},
 }
 TABLES = {"sends": "sent_messages", "served": "last_served", "kept": "key_value", "paces": "timers"}
-# The old and the new name, table, columns, condition.
-INDEXES = (
-    (
-        *("requests_unshown", "requests_due", "requests", "due_at"),
-        "published_version < desired_version AND ended_at IS NULL",
-    ),
-    ("requests_of_person", "requests_of_sender", "requests", "sender accepted_at", None),
-    ("generations_of_person", "generations_of_sender", "generations", "sender accepted_at", None),
-    ("generations_slots", "generations_in_slots", "generations", "model", "slot_until IS NOT NULL"),
-    (
-        *("generations_unrecorded", "generations_unexported", "generations", "ended_at"),
-        "exported IS NULL AND ended_at IS NOT NULL",
-    ),
-)
+# The old name of each index, and what it is under the new one.
+INDEXES = {
+    "requests_unshown": "requests_due ON requests (due_at)"
+    " WHERE published_version < desired_version AND ended_at IS NULL",
+    "requests_of_person": "requests_of_sender ON requests (sender, accepted_at)",
+    "generations_of_person": "generations_of_sender ON generations (sender, accepted_at)",
+    "generations_slots": "generations_in_slots ON generations (model) WHERE slot_until IS NOT NULL",
+    "generations_unrecorded": "generations_unexported ON generations (ended_at)"
+    " WHERE exported IS NULL AND ended_at IS NOT NULL",
+}
 
 
 def upgrade() -> None:
@@ -67,10 +63,9 @@ def upgrade() -> None:
     op.execute("UPDATE requests SET kind = 'rejected' WHERE kind = 'misread'")
     op.execute("UPDATE requests SET card_state = 'rejected' WHERE card_state = 'misread'")
     op.execute("UPDATE requests SET outcome = 'rejected' WHERE outcome = 'misread'")
-    for old, new, table, of, where in INDEXES:
+    for old, index in INDEXES.items():
         op.drop_index(old)
-        condition = sa.text(where) if where else None
-        op.create_index(new, table, of.split(), sqlite_where=condition, postgresql_where=condition)
+        op.execute(f"CREATE INDEX {index}")
     key = sa.Column("month", sa.Text(), primary_key=True), sa.Column("name", sa.Text(), primary_key=True)
     op.create_table("monthly_usage", *key, sa.Column("count", sa.Integer(), nullable=False))
     op.execute("INSERT INTO monthly_usage (month, name, count) SELECT month, model, images FROM spending")

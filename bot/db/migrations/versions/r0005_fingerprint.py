@@ -10,6 +10,6 @@ down_revision = "0004"
 def upgrade() -> None:
     op.add_column("requests", sa.Column("fingerprint", sa.Text(), nullable=True))
     op.drop_index("generations_timed")
-    where = sa.text("call_seconds IS NOT NULL")
-    columns = ["model", "ended_at", "call_seconds"]
-    op.create_index("generations_timed", "generations", columns, sqlite_where=where, postgresql_where=where)
+    op.execute(
+        "CREATE INDEX generations_timed ON generations (model, ended_at, call_seconds) WHERE call_seconds IS NOT NULL"
+    )
