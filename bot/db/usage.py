@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,18 +35,14 @@ def _counted(
     return sa.select(sa.literal(counter).label("counter"), by.label("name"), number).where(*conditions).group_by(by)
 
 
-# Built once, as each message executes one of them.
+# Built once, as each message executes it.
 _SENDERS = sa.bindparam("senders", expanding=True, type_=sa.Text)
 _LATELY = R.sender.in_(_SENDERS), R.accepted_at > sa.bindparam("since", type_=sa.Double)
 _THEIRS, _IN_MONTH = G.sender.in_(_SENDERS), monthly_usage.c.month == sa.bindparam("month")
 _MONTHLY = monthly_usage.c.name, monthly_usage.c.count
-_RECENT = (
+_COUNT = sa.union_all(
     _counted("recent", R.sender, *_LATELY, R.kind != "too_fast"),
     _counted("warned", R.sender, *_LATELY, R.kind == "too_fast"),
-)
-_COUNT_RECENT = sa.union_all(*_RECENT)
-_COUNT_IMAGES = sa.union_all(
-    *_RECENT,
     _counted("pending", G.sender, _THEIRS, UNFINISHED),
     _counted("today", G.sender, _THEIRS, G.accepted_at >= sa.bindparam("day_began", type_=sa.Double), number=_CALLS),
     _counted("waiting", G.model, WAITS),
@@ -88,17 +84,13 @@ class QuotaUsage:
             counter[name] += options.count
 
 
-def count_images(
+def count_usage(
     connection: sa.Connection, senders: Collection[str], *, month: str, day_began: float, at: float
 ) -> QuotaUsage:
     """Counts for these senders and the team; right until the end of a transaction of :func:`lock_admissions`."""
     values = {"senders": senders, "since": at - MINUTE, "day_began": day_began, "month": month}
-    return _usage_of(connection.execute(_COUNT_IMAGES, values))
-
-
-def _usage_of(rows: Iterable[Any]) -> QuotaUsage:
     usage = QuotaUsage()
-    for counter, name, number in rows:
+    for counter, name, number in connection.execute(_COUNT, values):
         getattr(usage, counter)[name] += int(number)
     return usage
 
@@ -118,11 +110,6 @@ def count_budgets(
         for who, model, number in connection.execute(statement.where(G.billing_month == month)):
             found[who][model] += int(number)
     return found
-
-
-def count_recent(connection: sa.Connection, senders: Collection[str], *, at: float) -> QuotaUsage:
-    """Counts what of these senders was answered in the minute before ``at``; nothing else."""
-    return _usage_of(connection.execute(_COUNT_RECENT, {"senders": senders, "since": at - MINUTE}))
 
 
 def add_usage(connection: sa.Connection, *, month: str, name: str, count: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from bot.db.tables import NewRequest
-from bot.db.usage import QuotaUsage, count_budgets, count_images, yuan
+from bot.db.usage import QuotaUsage, count_budgets, count_usage, yuan
 from bot.errors import UserError
 from bot.models import Quota, QuotaView
 from bot.options import Options
@@ -32,7 +32,7 @@ class Limits:
     def count(self, connection: Connection, asked: Iterable[tuple[str, str | None]], *, at: float) -> QuotaUsage:
         pairs, periods, month = set(asked), self.periods, self.periods.month()
         senders = {sender for sender, _ in pairs}
-        counts = count_images(connection, senders, month=month, day_began=periods.day_began(), at=at)
+        counts = count_usage(connection, senders, month=month, day_began=periods.day_began(), at=at)
         limited = {who for pair in pairs for who in pair if who is not None and who in self.budgets}
         if limited:
             counts.budgets.update(count_budgets(connection, limited, month=month, began=periods.month_began()))

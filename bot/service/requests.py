@@ -19,7 +19,7 @@ from bot.db.database import Database, lock_admissions
 from bot.db.generations import is_free_to_repeat, resume_images
 from bot.db.key_value import Defaults, Preferences, pause, resume
 from bot.db.tables import Kind, NewRequest, log_ids
-from bot.db.usage import QuotaUsage, count_recent
+from bot.db.usage import QuotaUsage
 from bot.errors import UserError
 from bot.logs import bind_ids, get_logger
 from bot.models import Command, ImagePrompt, Language, ParsedMessage
@@ -134,17 +134,12 @@ class RequestService:
         new = [one.new for one in submissions]
         with self.database.write(step=step) as connection:
             at = lock_admissions(connection)
-            if isinstance(submissions[0].message, Command):
-                # It comes alone, and is limited by its rate only: no images are counted.
-                counts = count_recent(connection, {one.sender for one in new}, at=at)
-            else:
-                counts = self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at)
             found = _Admission(
                 known=stored.known_messages(
                     connection, {key for one in new for key in (one.dedup_key, one.source) if key}
                 ),
                 duplicates=stored.find_duplicates(connection, new, at=at),
-                counts=counts,
+                counts=self.limits.count(connection, ((one.sender, one.chat_id) for one in new), at=at),
                 defaults=self.preferences.read(connection, *{who for one in new for who in (one.sender, one.chat_id)}),
             )
             results = [self._admit(connection, self._draft(one, found), found) for one in submissions]
