@@ -26,7 +26,7 @@ from bot.db.database import Database, read_url
 from bot.db.key_value import KeyValueStore
 from bot.db.migrate import HEAD, current_revision
 from bot.db.timers import current_outages
-from bot.db.usage import feishu_calls
+from bot.db.usage import read_month
 from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import DatabaseUnavailable, FeishuError, GlmError, SettingsError
 from bot.feishu.error_codes import describe, suggest_fix
@@ -293,7 +293,7 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
 def _calls(database: Database, settings: Settings) -> Outcome:
     month = BillingPeriods(zone=settings.team.zone, clock=time.time).month()
     with database.read() as connection:
-        count = feishu_calls(connection, month)
+        _, count = read_month(connection, month)
     detail = f"{count:,}, up to a minute ago"
     if count < NEAR_LIMIT * SMALLEST_PLAN:
         return True, detail

@@ -17,7 +17,7 @@ from bot.db.database import Database, read_time, upsert
 from bot.db.key_value import is_paused
 from bot.db.leases import holds_slot, workers_alive
 from bot.db.tables import UNEXPORTED, UNFINISHED, WAITS, G, R, generations, key_value, requests
-from bot.db.usage import ApiUsageCounter, feishu_calls, spent, yuan
+from bot.db.usage import ApiUsageCounter, read_month, yuan
 from bot.models import Failure, ModelStats, State, StatsView, Usage
 from bot.settings import LimitSettings
 from bot.timings import BillingPeriods
@@ -123,7 +123,7 @@ class Reports:
         columns = (G.model, G.state, G.failure, G.accepted_at, G.called_at, G.call_seconds, G.calls_billed)
         ended = _with_requests(G.billing_month == month, G.ended_at.is_not(None))
         with self.database.read() as connection:
-            images, calls, paused = spent(connection, month), feishu_calls(connection, month), is_paused(connection)
+            (images, calls), paused = self._month(connection, month), is_paused(connection)
             rows = connection.execute(ended.with_only_columns(*columns, G.sender, R.chat_id, R.chat_type)).all()
         done = [row for row in rows if row.state == State.DONE]
         in_chats = [row for row in rows if row.chat_id is not None]
@@ -149,9 +149,14 @@ class Reports:
             chats=self._usage(in_chats, lambda row: (row.sender if row.chat_type == "p2p" else "", row.chat_id)),
             days=tuple(sorted(days.items())),
             outcomes=dict(outcomes.most_common()),
-            feishu_calls=self.calls.of_month() if month == self.periods.month() else calls,
+            feishu_calls=calls,
             paused=paused,
         )
+
+    def _month(self, connection: sa.Connection, month: str) -> tuple[Counter[str], int]:
+        """A month's images by model and calls to Feishu, with those of this process that are not stored yet."""
+        images, calls = read_month(connection, month)
+        return images, calls + (self.calls.unstored if month == self.periods.month() else 0)
 
     def _usage(self, rows: Iterable[Any], key: Callable[[Any], tuple[str, str]]) -> tuple[Usage, ...]:
         """The people or chats with the highest cost, the highest first; a key is a person's and a chat's id."""
@@ -168,11 +173,11 @@ class Reports:
     def usage(self, limits: LimitSettings) -> dict[str, tuple[float, float]]:
         """This month's images, yuan and calls to Feishu, each with its limit; 0 for none."""
         with self.database.read() as connection:
-            images = spent(connection, self.periods.month())
+            images, calls = self._month(connection, self.periods.month())
         return {
             "images": (sum(images.values()), limits.images_per_month),
             "yuan": (round(yuan(images, self.prices), 2), limits.yuan_per_month),
-            "calls": (self.calls.of_month(), limits.feishu_calls_per_month),
+            "calls": (calls, limits.feishu_calls_per_month),
         }
 
     def snapshot(self, *, slots: Mapping[str, int], alive_within: float) -> dict[str, float | Mapping[str, float]]:
@@ -185,14 +190,14 @@ class Reports:
             lengths = {model: (length, oldest) for model, length, oldest in connection.execute(waiting)}
             slots_taken: dict[str, int] = dict(connection.execute(taken).all())
             size = connection.scalar(sa.text(_SIZE[self.database.is_sqlite])) or 0
-            images = spent(connection, self.periods.month())
+            images, calls = self._month(connection, self.periods.month())
         waiting_by_model = {model: lengths.get(model, (0, time)) for model in slots}
         return {
             "bot_database_bytes": size,
             "bot_workers": workers_alive(self.database, within=alive_within),
             "bot_month_yuan": yuan(images, self.prices),
             "bot_month_images": sum(images.values()),
-            "bot_month_feishu_calls": self.calls.of_month(),
+            "bot_month_feishu_calls": calls,
             "bot_queue_length": {model: length for model, (length, _) in waiting_by_model.items()},
             "bot_queue_oldest_seconds": {
                 model: max(time - oldest, 0.0) for model, (_, oldest) in waiting_by_model.items()

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from bot.db.database import Database, insert
 from bot.db.key_value import PAUSED
 from bot.db.tables import FEISHU_CALLS, UNFINISHED, WAITS, G, R, key_value, monthly_usage, requests
-from bot.errors import DatabaseUnavailable
 from bot.options import Options
 from bot.timings import BillingPeriods
 
@@ -120,21 +119,10 @@ def add_usage(connection: sa.Connection, *, month: str, name: str, count: int) -
         connection.execute(row.on_conflict_do_update(index_elements=["month", "name"], set_=added))
 
 
-def _usage(connection: sa.Connection, month: str) -> Counter[str]:
-    rows = connection.execute(sa.select(*_MONTHLY).where(_IN_MONTH), {"month": month})
-    return Counter(dict(rows.all()))
-
-
-def spent(connection: sa.Connection, month: str) -> Counter[str]:
-    """The images of a month by model, those whose call is under way included."""
-    images = _usage(connection, month)
-    del images[FEISHU_CALLS]
-    return images
-
-
-def feishu_calls(connection: sa.Connection, month: str) -> int:
-    """The calls to Feishu of a month that all processes have stored."""
-    return _usage(connection, month)[FEISHU_CALLS]
+def read_month(connection: sa.Connection, month: str) -> tuple[Counter[str], int]:
+    """A month's images by model, with those whose call is under way; and the calls to Feishu that are stored."""
+    images = Counter(dict(connection.execute(sa.select(*_MONTHLY).where(_IN_MONTH), {"month": month}).all()))
+    return images, images.pop(FEISHU_CALLS, 0)
 
 
 def yuan(images: Mapping[str, int], prices: Mapping[str, float]) -> float:
@@ -148,30 +136,22 @@ class ApiUsageCounter:
 
     database: Database
     periods: BillingPeriods
-    _unstored: int = field(default=0, init=False)
+    unstored: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def count(self, name: str) -> None:
         """Counts one call, whatever came of it: the platform may have counted it too."""
         if name not in UNCOUNTED:
             with self._lock:
-                self._unstored += 1
+                self.unstored += 1
 
     def store(self) -> None:
-        """Adds what was counted to this month in the database; with ``DatabaseUnavailable`` nothing is lost."""
-        with self._lock:
-            calls, self._unstored = self._unstored, 0
-        if not calls:
-            return
-        try:
+        """Adds what was counted to this month in the database, one thread at a time.
+
+        With ``DatabaseUnavailable`` nothing is lost.
+        """
+        if calls := self.unstored:
             with self.database.write() as connection:
                 add_usage(connection, month=self.periods.month(), name=FEISHU_CALLS, count=calls)
-        except DatabaseUnavailable:
             with self._lock:
-                self._unstored += calls
-            raise
-
-    def of_month(self) -> int:
-        """This month's calls: those stored, and those of this process that are not yet."""
-        with self.database.read() as connection:
-            return feishu_calls(connection, self.periods.month()) + self._unstored
+                self.unstored -= calls

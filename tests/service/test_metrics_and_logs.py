@@ -195,7 +195,7 @@ def test_calls_of_several_processes_add_up(database: Database) -> None:
         now[0] = NOON + month * 31 * 86_400
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(count_and_store, both))
-        assert [calls.of_month() for calls in both] == [100, 100]
+        assert reports_of(database, both[0].periods).stats().feishu_calls == 100
 
 
 def test_calls_that_could_not_be_stored_are_kept_for_the_next_time(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_calls_that_could_not_be_stored_are_kept_for_the_next_time(tmp_path: Pat
             calls.store()
         change(database, text("ALTER TABLE away RENAME TO monthly_usage"))
         calls.store()
-        assert ApiUsageCounter(database=database, periods=PERIODS).of_month() == 1
+        assert reports_of(database, PERIODS).stats().feishu_calls == 1
 
 
 def test_the_number_of_labels_is_bounded() -> None:
