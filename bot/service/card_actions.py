@@ -75,8 +75,10 @@ class CardActionHandler:
         if action.message_id == request.answer_id and not all(state.ended for state in states):
             # The button was pressed twice: its images go on already.
             return self.cards.toast("toast.going_on", "info")
-        if State.DONE not in states and self._resume_images(request):
-            return self.cards.toast("toast.resumed", "success")
+        if State.DONE not in states:
+            with self.requests.database.write(step="card_actions.resume") as connection:
+                if resume_images(connection, request.request_id):
+                    return self.cards.toast("toast.resumed", "success")
         return self._repeat(action, request)
 
     def _resume(self, action: CardAction, request: Request) -> Toast:
@@ -84,22 +86,18 @@ class CardActionHandler:
         kept = action.value["a"] == "deliver"
         if kept and not self._may_change(action, request):
             return self.cards.toast("toast.not_yours", "warning")
-        if self._resume_images(request, kept=kept):
-            return self.cards.toast("toast.resumed", "success")
-        with self.requests.database.write(step="card_actions.reopen") as connection:
+        with self.requests.database.write(step="card_actions.resume") as connection:
+            if resume_images(connection, request.request_id, kept=kept):
+                return self.cards.toast("toast.resumed", "success")
             if all(image.state.ended for image in stored.generations_of(connection, request.request_id)):
                 # Its card still offers what is no longer possible.
                 stored.reopen(connection, request.request_id)
                 return self.cards.toast("toast.not_resumed", "info")
         return self.cards.toast("toast.going_on", "info")
 
-    def _resume_images(self, request: Request, *, kept: bool = False) -> bool:
-        with self.requests.database.write(step="card_actions.resume") as connection:
-            return resume_images(connection, request.request_id, kept=kept) > 0
-
     def _repeat(self, action: CardAction, request: Request) -> Toast:
         options = repeat_options(request.content, {"size": action.choice} if action.choice else {})
-        return self._accept(action, request, ImagePrompt(prompt=request.raw_prompt, options=options))
+        return self._accept(self._new(action, request), ImagePrompt(prompt=request.raw_prompt, options=options))
 
     def _submit(self, action: CardAction, request: Request) -> Toast:
         """Accepts what a form asks for; one that is rejected stays as it was filled in and can be sent again."""
@@ -113,7 +111,7 @@ class CardActionHandler:
             answer = self._error(prompt)
         else:
             options = repeat_options(before, form_options(action.form, before) | prompt.options)
-            answer = self._accept(action, request, replace(prompt, options=options))
+            answer = self._accept(self._new(action, request), replace(prompt, options=options))
         if answer["toast"]["type"] == "success":
             return answer
         card = render_form(
@@ -128,11 +126,12 @@ class CardActionHandler:
 
     def _form(self, action: CardAction, request: Request) -> Toast:
         name = "form" if action.value["a"] == "edit" else "retype"
-        return self._accept(action, request, Command(name=name, argument=request.request_id), "toast.form_sent")
+        command = Command(name=name, argument=request.request_id)
+        return self._accept(self._new(action, request), command, "toast.form_sent")
 
     def _original(self, action: CardAction, request: Request) -> Toast:
         command = Command(name="original", argument=str(action.value["g"]))
-        return self._accept(action, request, command, "toast.original_coming")
+        return self._accept(self._new(action, request), command, "toast.original_coming")
 
     def _older(self, action: CardAction, request: Request) -> Toast:
         if action.presser != request.sender:
@@ -140,7 +139,7 @@ class CardActionHandler:
         _, argument = read_history(self.requests.database, request, zone=self.cards.zone)
         if not argument:
             return self.cards.toast("toast.no_older", "info")
-        return self._accept(action, request, Command(name="history", argument=argument), "toast.sent")
+        return self._accept(self._new(action, request), Command(name="history", argument=argument), "toast.sent")
 
     def _confirm(self, action: CardAction, request: Request) -> Toast:
         """Draws what a card asks about: once, no matter who presses it or how often."""
@@ -178,12 +177,12 @@ class CardActionHandler:
             return self.cards.toast("toast.unknown", "warning")
         new = self._new(action, chat)
         prompt = ImagePrompt(prompt=self.cards.messages.text(f"welcome.example.{name}.prompt", new.language))
-        return self._answer(self.requests.submit(new, prompt, store_rejected=False), "toast.queued")
+        return self._accept(new, prompt)
 
     def _command(self, action: CardAction, chat: stored.CardChat) -> Toast:
         if action.value.get("c") != "commands":
             return self.cards.toast("toast.unknown", "warning")
-        return self._accept(action, chat, Command(name="commands"), "toast.sent")
+        return self._accept(self._new(action, chat), Command(name="commands"), "toast.sent")
 
     def _style(self, action: CardAction, chat: stored.CardChat) -> Toast:
         """Asks whether the last prompt of who pressed, or else the style's example, is to be drawn in a style."""
@@ -197,7 +196,7 @@ class CardActionHandler:
         if last is not None:
             new, text = replace(new, source=last.prompt_source), last.raw_prompt
         prompt = ImagePrompt(prompt=text, options={"style": style.name["en"]})
-        return self._answer(self.requests.submit(new, prompt, ask=True, store_rejected=False), "toast.sent")
+        return self._accept(new, prompt, "toast.sent", ask=True)
 
     def _export(self, action: CardAction, chat: stored.CardChat) -> Toast:
         """Sends a month's usage as a file to the admin who pressed, and to nobody else in the chat."""
@@ -207,13 +206,12 @@ class CardActionHandler:
         if self.requests.limits.periods.read_month(month) != month:
             return self.cards.toast("toast.unknown", "warning")
         private = replace(self._new(action, chat), chat_id=None, chat_type="p2p", in_topic=False, reply_to=None)
-        result = self.requests.submit(private, Command(name="export", argument=month), store_rejected=False)
-        return self._answer(result, "toast.export_coming")
+        return self._accept(private, Command(name="export", argument=month), "toast.export_coming")
 
     def _accept(
-        self, action: CardAction, shown: Request | stored.CardChat, message: ParsedMessage, key: str = "toast.queued"
+        self, new: NewRequest, message: ParsedMessage, key: str = "toast.queued", *, ask: bool = False
     ) -> Toast:
-        return self._answer(self.requests.submit(self._new(action, shown), message, store_rejected=False), key)
+        return self._answer(self.requests.submit(new, message, ask=ask, store_rejected=False), key)
 
     def _answer(self, result: SubmitResult, key: str) -> Toast:
         """The toast for what became of a request; ``key`` is that of success."""
