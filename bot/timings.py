@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 
 # The command line makes an image without structlog, which takes longer to import.
@@ -84,6 +85,14 @@ class Timings:
     def after_refusal(self, times: int) -> float:
         """Seconds that the rejected call itself waits: longer than the probe, so that another call is tried first."""
         return 1.25 * self.probe_after(times)
+
+
+def seconds_of(first: date | None, last: date | None, zone: tzinfo) -> tuple[float, float]:
+    """When the first day begins and the last one ends, in seconds since 1970; one that is not given sets no bound."""
+    midnight = datetime.min.time()
+    since = datetime.combine(first, midnight, zone).timestamp() if first else 0.0
+    until = datetime.combine(last + timedelta(days=1), midnight, zone).timestamp() if last else math.inf
+    return since, until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import IO, Any
 
 from sqlalchemy import Row
@@ -24,6 +24,7 @@ from bot.db.database import Database, read_url
 from bot.db.reports import export_rows
 from bot.options import OPTIONS
 from bot.settings import Settings, load
+from bot.timings import seconds_of
 
 _COLUMNS = (
     *("generation_id", "message_id", "chat_id", "chat_type", "sender"),
@@ -85,8 +86,7 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     sheet = csv.writer(lines)
     if as_csv:
         sheet.writerow(columns)
-    since = _midnight(args.since, zone) if args.since else None
-    until = _midnight(args.until + timedelta(days=1), zone) if args.until else None
+    since, until = seconds_of(args.since, args.until, zone)
     with closing(Database(read_url(settings.url), connections=1)) as database:
         rows = export_rows(database, since=since, until=until, sender=args.user)
         for count, row in enumerate(rows, start=1):  # noqa: B007
@@ -133,10 +133,6 @@ def csv_cell(value: Any) -> str:
 
 def _iso(seconds: float | None, zone: tzinfo) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds")
-
-
-def _midnight(day: date, zone: tzinfo) -> float:
-    return datetime.combine(day, time(), zone).timestamp()
 
 
 def _day(argument: str) -> date:

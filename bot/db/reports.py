@@ -38,21 +38,13 @@ def _with_requests(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(generations, *asked).join(requests, R.request_id == G.request_id).where(*conditions)
 
 
-def _accepted(since: float | None, until: float | None) -> Iterator[sa.ColumnElement[bool]]:
-    """The conditions that a generation was accepted from ``since`` on and before ``until``, in seconds since 1970."""
-    if since is not None:
-        yield G.accepted_at >= since
-    if until is not None:
-        yield G.accepted_at < until
-
-
 def history_rows(
     connection: sa.Connection,
     *,
     sender: str,
     chat_id: str | None,
-    since: float | None,
-    until: float | None,
+    since: float,
+    until: float,
     words: Iterable[str],
     before: tuple[float, int],
     most: int,
@@ -68,24 +60,24 @@ def history_rows(
         G.image_key.is_not(None),
         # Those of recalled messages have none.
         R.prompt != "",
+        G.accepted_at >= since,
+        G.accepted_at < until,
         G.accepted_at <= at,
         sa.or_(G.accepted_at < at, G.index_in_request > index),
         *(sa.func.lower(R.prompt).contains(word.lower(), autoescape=True) for word in words),
         *((R.chat_id == chat_id,) if chat_id is not None else ()),
-        *_accepted(since, until),
     )
     return connection.execute(statement.order_by(G.accepted_at.desc(), G.index_in_request).limit(most)).all()
 
 
-def export_rows(
-    database: Database, *, since: float | None = None, until: float | None = None, sender: str | None = None
-) -> Iterator[sa.Row[Any]]:
+def export_rows(database: Database, *, since: float, until: float, sender: str | None = None) -> Iterator[sa.Row[Any]]:
     """The generations in the order in which they were accepted, with what their requests say.
 
     They are as they stood at one moment, of all people or one ``sender``, accepted from ``since`` on and before
     ``until``, in seconds since 1970. While they are read the database keeps that state: a reader should not dawdle.
     """
-    statement = _with_requests(*_accepted(since, until), *((G.sender == sender,) if sender is not None else ()))
+    accepted = _with_requests(G.accepted_at >= since, G.accepted_at < until)
+    statement = accepted if sender is None else accepted.where(G.sender == sender)
     ordered = statement.order_by(G.accepted_at, G.request_id, G.index_in_request)
     with database.read() as connection:
         if not database.is_sqlite:

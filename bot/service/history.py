@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
 from bot.chat.parsing.history_filter import parse_history_filter
 from bot.db.database import Database
@@ -10,6 +10,7 @@ from bot.db.reports import history_rows
 from bot.db.tables import Request, read_row
 from bot.models import HistoryEntry, HistoryView
 from bot.options import Options
+from bot.timings import seconds_of
 
 PAGE = 6
 
@@ -23,8 +24,7 @@ def read_history(database: Database, request: Request, *, zone: tzinfo) -> tuple
     typed, _, cursor = str(request.content.get("argument", "")).partition("\n")
     today = datetime.fromtimestamp(request.accepted_at, zone).date()
     wanted = parse_history_filter(typed, today=today)
-    first = datetime.combine(wanted.first, time(), zone) if wanted.first else None
-    after = datetime.combine(wanted.last + timedelta(days=1), time(), zone) if wanted.last else None
+    since, until = seconds_of(wanted.first, wanted.last, zone)
     before, _, index = cursor.partition(" ")
     everywhere = request.chat_type == "p2p"
     with database.read() as connection:
@@ -32,8 +32,8 @@ def read_history(database: Database, request: Request, *, zone: tzinfo) -> tuple
             connection,
             sender=request.sender,
             chat_id=None if everywhere else request.chat_id,
-            since=first.timestamp() if first else None,
-            until=after.timestamp() if after else None,
+            since=since,
+            until=until,
             words=wanted.words.split(),
             before=(float(before), int(index)) if index else (request.accepted_at, -1),
             most=PAGE + 1,
