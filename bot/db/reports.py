@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.db.database import Database, read_time, upsert
-from bot.db.key_value import is_paused
+from bot.db.key_value import VALUE, is_paused
 from bot.db.leases import holds_slot, workers_alive
 from bot.db.tables import UNEXPORTED, UNFINISHED, WAITS, G, R, generations, key_value, requests
 from bot.db.usage import ApiUsageCounter, read_month, yuan
@@ -29,7 +29,7 @@ _SIZE = {
     True: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     False: "SELECT pg_database_size(current_database())",
 }
-_BATCH = key_value.c.name == "base_batch"
+_BATCH = "base_batch"  # the name of the batch that is under way among the named values
 
 
 def _with_requests(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -221,7 +221,7 @@ class ExportBatch:
     """Generations whose records go to the Base in one call."""
 
     token: str  # makes the call idempotent: it stays the same however often the call is made
-    generation_ids: tuple[str, ...]
+    generation_ids: Sequence[str]
     people: bool = True  # whether the records name people; false once the platform has refused one of them
 
 
@@ -238,24 +238,21 @@ class BitableQueue:
     def batch(self, *, most: int) -> ExportBatch | None:
         """The batch that is under way; where there is none, a new one of the oldest ``most`` that are left."""
         with self.database.write(step="bitable_queue.batch") as connection:
-            stored = connection.scalar(sa.select(key_value.c.value).where(_BATCH))
-            if stored is not None:
-                values = json.loads(stored)
-                return ExportBatch(**{**values, "generation_ids": tuple(values["generation_ids"])})
+            if stored := connection.scalar(VALUE, {"name": _BATCH}):
+                return ExportBatch(**json.loads(stored))
             oldest = sa.select(G.generation_id).where(UNEXPORTED).order_by(G.ended_at).limit(most)
             # What somebody is removing is left out, so that neither waits for the other.
-            ids = tuple(connection.scalars(oldest.with_for_update(skip_locked=True)))
+            ids = list(connection.scalars(oldest.with_for_update(skip_locked=True)))
             if not ids:
                 return None
             connection.execute(sa.update(generations).where(G.generation_id.in_(ids)).values(exported=True))
             return self._store(connection, ExportBatch(token=str(uuid.uuid4()), generation_ids=ids))
 
     def rows(self, batch: ExportBatch) -> Sequence[sa.Row[Any]]:
-        """The generations of a batch that are still there, in its order, with what their requests say."""
-        statement = _with_requests(G.generation_id.in_(batch.generation_ids))
+        """The generations of a batch that are still there, always in the same order, with what their requests say."""
+        statement = _with_requests(G.generation_id.in_(batch.generation_ids)).order_by(G.ended_at, G.generation_id)
         with self.database.read() as connection:
-            found = {row.generation_id: row for row in connection.execute(statement)}
-        return [found[one] for one in batch.generation_ids if one in found]
+            return connection.execute(statement).all()
 
     def renew(self, batch: ExportBatch, *, people: bool) -> ExportBatch:
         """Gives the batch another token: what was sent under the last one counts as not sent."""
@@ -263,9 +260,9 @@ class BitableQueue:
             return self._store(connection, replace(batch, token=str(uuid.uuid4()), people=people))
 
     def _store(self, connection: sa.Connection, batch: ExportBatch) -> ExportBatch:
-        upsert(connection, key_value, name="base_batch", value=json.dumps(asdict(batch)))
+        upsert(connection, key_value, name=_BATCH, value=json.dumps(asdict(batch)))
         return batch
 
     def done(self) -> None:
         with self.database.write(step="bitable_queue.done") as connection:
-            connection.execute(sa.delete(key_value).where(_BATCH))
+            connection.execute(sa.delete(key_value).where(key_value.c.name == _BATCH))
