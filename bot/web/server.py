@@ -86,9 +86,7 @@ class Server:
         ):
             self._poll(timeout=0.1)
         self._server.task_dispatcher.shutdown(timeout=1)
-        for one in list(self._sockets.values()):
-            one.close()
-        self._sockets.clear()
+        wasyncore.close_all(self._sockets)
 
 
 def _connection_limit(wanted: int) -> int:
