@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(f"The database {checked.detail}; {checked.fix}")
     with closing(Database(read_url(settings.url), connections=1)) as database:
         stored = stored_of(database, given.user)
-        if stored.nothing:
+        if stored == PersonData():
             return _refuse(f"Nothing is stored about {given.user}.")
         print(
             f"Stored about {given.user}: {stored.requests:,} requests, {stored.generations:,} generations, "

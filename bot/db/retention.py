@@ -119,10 +119,6 @@ class PersonData:
     originals: tuple[str, ...] = ()  # the names of images in the data folder
 
     @property
-    def nothing(self) -> bool:
-        return not (self.requests or self.generations or self.settings or self.turns)
-
-    @property
     def goes_on(self) -> bool:
         """Whether work for the person is under way or waits."""
         return bool(self.unfinished or self.unanswered)

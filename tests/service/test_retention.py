@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, func, select, update
 from bot.db.database import NOW, Database, read_url
 from bot.db.key_value import pause
 from bot.db.requests import cancel_recalled
-from bot.db.retention import BATCH, DAY, Retention, forget, stored_of
+from bot.db.retention import BATCH, DAY, PersonData, Retention, forget, stored_of
 from bot.db.tables import (
     generations,
     key_value,
@@ -190,7 +190,7 @@ def test_nothing_is_left_of_one_person_and_everything_of_another(database: Datab
     assert ANN not in left
     assert left.count(BEN) == before
     assert count_rows(database, monthly_usage) == 1
-    assert stored_of(database, ANN).nothing
+    assert stored_of(database, ANN) == PersonData()
 
 
 def test_a_message_that_comes_again_is_not_paid_for_again(database: Database) -> None:
@@ -254,7 +254,7 @@ def test_the_command_asks_before_and_tells_what_stays(tmp_path: Path) -> None:
         assert (ran.code, ran.stderr) == (0, "")
         assert "3 images are not in this data folder" in ran.text
         assert "images in Feishu" in ran.text
-        assert stored_of(database, ANN).nothing
+        assert stored_of(database, ANN) == PersonData()
     ran = run("forget", ANN, "--yes", folder=tmp_path)
     assert (ran.code, ran.stdout, ran.stderr) == (1, b"", f"Nothing is stored about {ANN}.\n")
     assert run("forget", "oc_1", folder=tmp_path).code == 2
