@@ -228,7 +228,6 @@ class Request(NewRequest):
     card_state: str | None
     hide_prompt: bool
     desired_version: int
-    published_version: int
     attempts: int
     stalled_attempts: int
 
