@@ -180,8 +180,6 @@ class CardActionHandler:
         return self._accept(new, prompt)
 
     def _command(self, action: CardAction, chat: stored.CardChat) -> Toast:
-        if action.value.get("c") != "commands":
-            return self.cards.toast("toast.unknown", "warning")
         return self._accept(self._new(action, chat), Command(name="commands"), "toast.sent")
 
     def _style(self, action: CardAction, chat: stored.CardChat) -> Toast:
