@@ -22,7 +22,7 @@ from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
 from bot.db.generations import GenerationStore
-from bot.db.key_value import KeyValueStore, Preferences, PseudonymousIds
+from bot.db.key_value import Preferences, PseudonymousIds
 from bot.db.leases import Leases, workers_alive
 from bot.db.migrate import migrate
 from bot.db.reports import BitableQueue, Reports
@@ -114,7 +114,6 @@ class Bot:
         self._platform_clock = PlatformClock(clock)
         self.database = database = Database(read_url(settings.url), clock=clock)
         migrate(database)
-        self._key_value = KeyValueStore(database)
         self._preferences = Preferences(defaults=settings.images.defaults)
         self._periods = periods = BillingPeriods(zone=settings.team.zone, clock=clock)
         self._calls = ApiUsageCounter(database=database, periods=periods)
@@ -151,7 +150,7 @@ class Bot:
             guard=outages.guard,
         )
         self._closing.callback(self.feishu.close)
-        self.identity = BotIdentity(feishu=self.feishu, store=self._key_value)
+        self.identity = BotIdentity(feishu=self.feishu, database=database)
         budgets = {budget.who: budget for budget in settings.budgets}
         self._limits = Limits(settings=settings.limits, prices=self._prices, periods=self._periods, budgets=budgets)
         self._requests = requests = RequestService(
@@ -305,7 +304,7 @@ class Bot:
             downloader=downloader,
             feishu=self.feishu,
             cache=cache,
-            user_ids=PseudonymousIds(self._key_value),
+            user_ids=PseudonymousIds(self.database),
             leases=leases,
             timings=timings,
             stopping=self._stopping,

@@ -23,7 +23,7 @@ from bot.chat.messages import Messages
 from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
-from bot.db.key_value import KeyValueStore
+from bot.db.key_value import get_value
 from bot.db.migrate import HEAD, current_revision
 from bot.db.timers import current_outages
 from bot.db.usage import read_month
@@ -279,7 +279,7 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
     with closing(Database(read_url(settings.url), connections=1)) as database:
         yield run_check(name, lambda: _calls(database, settings))
         with suppress(DatabaseUnavailable, SQLAlchemyError):
-            if namesake := KeyValueStore(database).get(namesake_key(settings.app_id)):
+            if namesake := get_value(database, namesake_key(settings.app_id)):
                 detail = f"another identity was mentioned under the bot's name: {namesake}"
                 fix = (
                     "when people cannot reach the bot in groups: remove an older bot of that name from the group and "

@@ -25,21 +25,16 @@ _CHOSEN = sa.select(preferences.c.subject, preferences.c.content).where(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeyValueStore:
-    """Named values in the database; the first one written stays."""
+def get_value(database: Database, name: str) -> str | None:
+    with database.read() as connection:
+        return connection.scalar(VALUE, {"name": name})
 
-    database: Database
 
-    def get(self, name: str) -> str | None:
-        with self.database.read() as connection:
-            return connection.scalar(VALUE, {"name": name})
-
-    def put(self, name: str, value: str) -> str:
-        """Stores ``value`` unless there is one; gives the one that is stored."""
-        with self.database.write(step="key_value.put") as connection:
-            insert_if_new(connection, key_value, name=name, value=value)
-            return str(connection.scalar(VALUE, {"name": name}))
+def put_value(database: Database, name: str, value: str) -> str:
+    """Stores a named value unless there is one; gives the one that is stored."""
+    with database.write(step="key_value.put") as connection:
+        insert_if_new(connection, key_value, name=name, value=value)
+        return str(connection.scalar(VALUE, {"name": name}))
 
 
 class PseudonymousIds:
@@ -48,8 +43,8 @@ class PseudonymousIds:
     The key never leaves the database. An id is stable and has 41 characters; the platform takes 6 to 128.
     """
 
-    def __init__(self, store: KeyValueStore) -> None:
-        self._key = bytes.fromhex(store.put("user_id_key", secrets.token_hex(32)))
+    def __init__(self, database: Database) -> None:
+        self._key = bytes.fromhex(put_value(database, "user_id_key", secrets.token_hex(32)))
 
     def of(self, open_id: str) -> str:
         return "u" + hmac.new(self._key, open_id.encode(), hashlib.sha256).hexdigest()[:40]

@@ -10,7 +10,8 @@ from typing import Any
 from bot.chat.parsing.events import NOT_MENTIONED, mentioned_namesake, parse_event, unmask, unmask_parsed
 from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.wording import Rules
-from bot.db.key_value import KeyValueStore
+from bot.db.database import Database
+from bot.db.key_value import get_value, put_value
 from bot.db.requests import References, cancel_recalled, find_references, generations_of, was_answered
 from bot.db.tables import Kind, NewRequest, fingerprint
 from bot.errors import DatabaseUnavailable, FeishuError, UserError
@@ -55,7 +56,7 @@ class BotIdentity:
     """
 
     feishu: FeishuClient
-    store: KeyValueStore
+    database: Database
     name: str | None = field(default=None, init=False)
     error: FeishuError | None = field(default=None, init=False)
     _open_id: str | None = field(default=None, init=False)
@@ -63,9 +64,9 @@ class BotIdentity:
     @property
     def open_id(self) -> str | None:
         """``None`` while no process has fetched it from Feishu."""
-        if self._open_id is None and (open_id := self.store.get(f"bot_open_id:{self.feishu.app_id}")):
+        if self._open_id is None and (open_id := get_value(self.database, f"bot_open_id:{self.feishu.app_id}")):
             # The name first: it is used as soon as the id is set.
-            self.name = self.store.get(f"bot_name:{self.feishu.app_id}")
+            self.name = get_value(self.database, f"bot_name:{self.feishu.app_id}")
             self._open_id = open_id
         return self._open_id
 
@@ -79,15 +80,15 @@ class BotIdentity:
             self.error = error
             raise
         if info.name:
-            self.store.put(f"bot_name:{self.feishu.app_id}", info.name)
-        self.store.put(f"bot_open_id:{self.feishu.app_id}", info.open_id)
+            put_value(self.database, f"bot_name:{self.feishu.app_id}", info.name)
+        put_value(self.database, f"bot_open_id:{self.feishu.app_id}", info.open_id)
         log.info("bot identity fetched", open_id=self.open_id)
 
     def note_namesake(self, open_id: str) -> None:
         """Notes once that another bot of the same name is mentioned, as after an app was created again."""
         key = namesake_key(self.feishu.app_id)
-        if self.store.get(key) is None:
-            self.store.put(key, open_id)
+        if get_value(self.database, key) is None:
+            put_value(self.database, key, open_id)
             log.warning("another bot of the same name mentioned", own=self.open_id, mentioned=open_id, name=self.name)
 
 
