@@ -27,7 +27,7 @@ from bot.db.leases import Leases, workers_alive
 from bot.db.migrate import migrate
 from bot.db.reports import BitableQueue, Reports
 from bot.db.requests import RequestStore
-from bot.db.retention import CLEAN_EVERY, Retention
+from bot.db.retention import CLEAN_EVERY, delete_old_rows
 from bot.db.tables import NewRequest
 from bot.db.timers import Outages, PeriodicLock, SendRateLimiter, current_outages
 from bot.db.usage import ApiUsageCounter
@@ -249,8 +249,8 @@ class Bot:
             return
         self.worker = self._build_worker()
         self.worker.start()
-        retention = Retention(database=self.database, days=self._settings.retention.days, stopping=self._stopping)
-        start("retention", retention.clean, every=CLEAN_EVERY, hang_after=LONG_STEP)
+        retention = partial(delete_old_rows, self.database, days=self._settings.retention.days, stopping=self._stopping)
+        start("retention", retention, every=CLEAN_EVERY, hang_after=LONG_STEP)
         if self._settings.base.app_token:
             self._start_export()
         if not self.database.is_sqlite:

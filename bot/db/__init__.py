@@ -22,7 +22,7 @@ images         messages  NULL       any                         a rejected card;
 images         messages  old card   any                         a rejected PATCH; the same, then a pointer on the card
 all others     any       NULL, set  name of the command         ``insert_requests``; ``due_requests``; sent once
 any            any       any        any                         ended by ``give_up``, ``cancel_recalled``, ``forget``;
-                                                                deleted by ``Retention``
+                                                                deleted by ``delete_old_rows``
 =============  ========  =========  ==========================  =====================================================
 
 ``attempts`` counts rejected sends, ``stalled_attempts`` claims without progress.

@@ -49,50 +49,39 @@ REMEMBERED = DAY
 YEARS_OF_USAGE = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """Deletes what ended more than ``days`` ago (1 or more): prompts and everything else of a request go with its row.
+def delete_old_rows(database: Database, *, days: int, stopping: threading.Event) -> int:
+    """Deletes what ended more than ``days`` ago (1 or more); returns how many rows, not counting cascades.
 
-    Requests that have not ended are kept, however old, and what people have set (``/set``, ``/lang``). A message is
-    recognized as a duplicate as long as its request is kept. When ``stopping`` is set, a clean-up ends after its
-    present transaction.
+    Prompts and everything else of a request go with its row. Requests that have not ended are kept, however old, and
+    what people have set (``/set``, ``/lang``). A message is recognized as a duplicate as long as its request is kept.
+    When ``stopping`` is set, a clean-up ends after its present transaction.
     """
-
-    database: Database
-    days: int
-    stopping: threading.Event
-
-    def clean(self) -> int:
-        """Returns how many rows were deleted, not counting cascades."""
-        removed = 0
-        for table, condition in self._deletable():
-            key = list(table.primary_key.columns)
-            some = sa.tuple_(*key).in_(sa.select(*key).where(condition).limit(BATCH))
-            gone = BATCH
-            while gone == BATCH and not self.stopping.is_set():
-                with self.database.write(patience=PATIENCE) as connection:
-                    gone = len(connection.execute(sa.delete(table).where(some).returning(key[0])).all())
-                removed += gone
-                self.stopping.wait(PAUSE if gone else 0.0)
-        if removed:
-            log.info("old rows removed", rows=removed)
-        return removed
-
-    def _deletable(self) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-        old = NOW - self.days * DAY
-        goes_on = sa.exists().where(G.request_id == R.request_id, UNFINISHED)
-        with self.database.read() as connection:
-            today = datetime.fromtimestamp(read_time(connection), UTC)
-        return [
-            # The generations and messages of a request go with it, by the database's own cascade.
-            (requests, sa.and_(R.ended_at < old, ~goes_on)),
-            # A recall whose message has not come is kept for as long as that may still come.
-            (requests, sa.and_(R.sender == "", R.outcome == RECALLED, R.ended_at < NOW - REMEMBERED)),
-            (last_served, last_served.c.called_at < old),
-            (timers, timers.c.next_at < NOW - 60.0),
-            (workers, workers.c.seen_at < NOW - DAY),
-            (monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"),
-        ]
+    with database.read() as connection:
+        today = datetime.fromtimestamp(read_time(connection), UTC)
+    old = NOW - days * DAY
+    goes_on = sa.exists().where(G.request_id == R.request_id, UNFINISHED)
+    removed = 0
+    for table, condition in (
+        # The generations and messages of a request go with it, by the database's own cascade.
+        (requests, sa.and_(R.ended_at < old, ~goes_on)),
+        # A recall whose message has not come is kept for as long as that may still come.
+        (requests, sa.and_(R.sender == "", R.outcome == RECALLED, R.ended_at < NOW - REMEMBERED)),
+        (last_served, last_served.c.called_at < old),
+        (timers, timers.c.next_at < NOW - 60.0),
+        (workers, workers.c.seen_at < NOW - DAY),
+        (monthly_usage, monthly_usage.c.month < f"{today.year - YEARS_OF_USAGE}-{today.month:02}"),
+    ):
+        key = list(table.primary_key.columns)
+        some = sa.tuple_(*key).in_(sa.select(*key).where(condition).limit(BATCH))
+        gone = BATCH
+        while gone == BATCH and not stopping.is_set():
+            with database.write(patience=PATIENCE) as connection:
+                gone = len(connection.execute(sa.delete(table).where(some).returning(key[0])).all())
+            removed += gone
+            stopping.wait(PAUSE if gone else 0.0)
+    if removed:
+        log.info("old rows removed", rows=removed)
+    return removed
 
 
 _BARE: dict[str, Any] = {

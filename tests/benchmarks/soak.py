@@ -18,7 +18,7 @@ from sqlalchemy import update
 
 from bot.db.database import NOW, Database, read_url
 from bot.db.reports import is_idle
-from bot.db.retention import DAY, Retention
+from bot.db.retention import DAY, delete_old_rows
 from bot.db.tables import generations, last_served, requests
 from bot.sandbox.faults import FAULTS as ALL
 from bot.sandbox.faults import arm
@@ -77,7 +77,7 @@ class Soak:
             old = update(table).where(table.c.ended_at < NOW - seconds)
             change(self.database, old.values(ended_at=table.c.ended_at - 60 * DAY))
         change(self.database, update(last_served).values(called_at=last_served.c.called_at - 60 * DAY))
-        Retention(database=self.database, days=30, stopping=threading.Event()).clean()
+        delete_old_rows(self.database, days=30, stopping=threading.Event())
 
     def sample(self) -> Sample:
         files = len(list(Path(f"/proc/{self.bot.pid}/fd").iterdir()))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, func, select, update
 from bot.db.database import NOW, Database, read_url
 from bot.db.key_value import pause
 from bot.db.requests import cancel_recalled
-from bot.db.retention import BATCH, DAY, PersonData, Retention, forget, stored_of
+from bot.db.retention import BATCH, DAY, PersonData, delete_old_rows, forget, stored_of
 from bot.db.tables import (
     generations,
     key_value,
@@ -39,9 +39,9 @@ from tests.support.dsl import BotUnderTest, plain_text, wait_for
 HOURS = 3600.0
 
 
-def retention(database: Database, *, days: int = 40) -> Retention:
-    """A clean-up of a process that is not about to leave."""
-    return Retention(database=database, days=days, stopping=threading.Event())
+def clean_up(database: Database, *, days: int = 40) -> int:
+    """Cleans up as a process that is not about to leave."""
+    return delete_old_rows(database, days=days, stopping=threading.Event())
 
 
 def end_all(database: Database, *, seconds_ago: float) -> None:
@@ -54,7 +54,7 @@ def test_what_ended_long_ago_is_gone_with_all_that_belongs_to_it(database: Datab
     request_id = accept(database, count=4).request_id
     add_row(database, sent_messages, request_id=request_id, step="text", message_id="om_1")
     end_all(database, seconds_ago=40 * DAY + 60)
-    assert retention(database).clean() == 1
+    assert clean_up(database) == 1
     assert [count_rows(database, table) for table in (requests, generations, sent_messages)] == [0, 0, 0]
 
 
@@ -70,7 +70,7 @@ def test_what_is_younger_or_goes_on_is_kept(database: Database) -> None:
         update(requests).values(accepted_at=NOW - 400 * DAY),
         update(requests).where(old).values(ended_at=NOW - 50 * DAY),
     )
-    retention(database).clean()
+    clean_up(database)
     assert [count_rows(database, table) for table in (requests, generations)] == [3, 3]
 
 
@@ -78,7 +78,7 @@ def test_a_message_is_known_for_longer_than_feishu_delivers_it(database: Databas
     """With the shortest setting, a message that was answered at once and comes again after 8 hours is a duplicate."""
     accept(database, "om_again")
     end_all(database, seconds_ago=8 * HOURS)
-    retention(database, days=1).clean()
+    clean_up(database, days=1)
     assert accept(database, "om_again").outcome == "repeated"
 
 
@@ -91,7 +91,7 @@ def test_it_works_in_small_transactions(database: Database) -> None:
     def note(connection: Connection) -> None:
         left.append(connection.scalar(select(func.count()).select_from(requests)) or 0)
 
-    retention(database).clean()
+    clean_up(database)
     event.remove(database.engine, "commit", note)
     assert left[-1] == 0
     assert max(before - after for before, after in pairwise(left)) == BATCH
@@ -101,8 +101,8 @@ def test_several_processes_clean_up_at_once(database: Database) -> None:
     """None of four fails because of another, and nothing is left."""
     add_finished(database, 2 * BATCH, days=1, ended_ago=50 * DAY)
     with ThreadPoolExecutor(4) as pool:
-        removed = list(pool.map(lambda _: retention(database).clean(), range(4)))
-    retention(database).clean()
+        removed = list(pool.map(lambda _: clean_up(database), range(4)))
+    clean_up(database)
     assert (count_rows(database, requests), sum(removed) <= 2 * BATCH) == (0, True)
 
 
@@ -113,7 +113,7 @@ def test_recalls_of_other_messages_do_not_pile_up(database: Database) -> None:
         cancel_recalled(database, message_id)
     day_old = requests.c.dedup_key != "om_young"
     change(database, update(requests).where(day_old).values(ended_at=NOW - DAY - 1))
-    retention(database).clean()
+    clean_up(database)
     outcomes = [accept(database, message_id).outcome for message_id in ("om_own", "om_young", "om_other")]
     assert outcomes == ["repeated", "repeated", "accepted"]
 
@@ -128,7 +128,7 @@ def test_what_stands_beside_the_requests_is_forgotten_too(database: Database) ->
         add_row(database, monthly_usage, month=month, name="glm-image", count=1)
     add_row(database, preferences, subject="ou_old", content={})
     add_row(database, key_value, name="user_id_key", value="fake")
-    assert retention(database).clean() == 4
+    assert clean_up(database) == 4
     assert [count_rows(database, table) for table in (last_served, timers, workers, monthly_usage)] == [1, 1, 1, 1]
     assert [count_rows(database, table) for table in (preferences, key_value)] == [1, 1]
 
