@@ -31,7 +31,7 @@ from bot.dotenv import SHIPPED, read_config, read_toml
 from bot.errors import DatabaseUnavailable, FeishuError, GlmError, SettingsError
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.api import KEY_PAGE, validate_key
-from bot.service.event_handler import namesake_key
+from bot.service.event_handler import NAMESAKE
 from bot.settings import (
     DATA_DIR_FIX,
     PORT_FIX,
@@ -279,7 +279,7 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
     with closing(Database(read_url(settings.url), connections=1)) as database:
         yield run_check(name, lambda: _calls(database, settings))
         with suppress(DatabaseUnavailable, SQLAlchemyError):
-            if namesake := get_value(database, namesake_key(settings.app_id)):
+            if namesake := get_value(database, NAMESAKE.format(settings.app_id)):
                 detail = f"another identity was mentioned under the bot's name: {namesake}"
                 fix = (
                     "when people cannot reach the bot in groups: remove an older bot of that name from the group and "

@@ -37,8 +37,11 @@ class CardActionHandler:
     requests: RequestService
     cards: CardContext
 
-    def handle(self, action: CardAction) -> Toast:
-        """Stores what an action asks for; returns the toast to answer with."""
+    def handle(self, action: CardAction, *, allowed: bool) -> Toast:
+        """Stores what an action asks for, if its presser may use the bot; returns the toast to answer with."""
+        if not allowed:
+            log.info("card action not allowed", chat=action.chat_id)
+            return self.cards.toast("toast.not_allowed", "warning")
         name = action.value.get("a")
         perform = self._ACTIONS.get(name) if isinstance(name, str) else None
         shown = self._shown(action, name) if perform else None
@@ -51,9 +54,6 @@ class CardActionHandler:
             if perform is None:
                 return self.cards.toast("toast.unknown", "warning")
             return perform(self, action, shown) if shown is not None else self.cards.toast("toast.gone", "warning")
-
-    def reject(self) -> Toast:
-        return self.cards.toast("toast.not_allowed", "warning")
 
     def _shown(self, action: CardAction, name: Any) -> Request | stored.CardChat | None:
         """What a card shows: a request, that of one of its images, or just its chat; only in the card's own chat."""

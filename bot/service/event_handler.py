@@ -40,12 +40,8 @@ log = get_logger(__name__)
 
 # Seconds for which an answer to the same person in a chat is not repeated.
 _REPEAT_AFTER: Mapping[Kind, float] = {"not_allowed": 600.0, "unreadable": 60.0}
+NAMESAKE = "bot_namesake:{}"  # the name under which is stored who was mentioned in place of an app's bot
 _SIGNS = ("/", "-", "—", "–")
-
-
-def namesake_key(app_id: str) -> str:
-    """The key under which it is stored who was mentioned in place of an app's bot."""
-    return f"bot_namesake:{app_id}"
 
 
 @dataclass(kw_only=True)
@@ -86,7 +82,7 @@ class BotIdentity:
 
     def note_namesake(self, open_id: str) -> None:
         """Notes once that another bot of the same name is mentioned, as after an app was created again."""
-        key = namesake_key(self.feishu.app_id)
+        key = NAMESAKE.format(self.feishu.app_id)
         if get_value(self.database, key) is None:
             put_value(self.database, key, open_id)
             log.warning("another bot of the same name mentioned", own=self.open_id, mentioned=open_id, name=self.name)
@@ -121,11 +117,8 @@ class EventHandler:
                 cancel_recalled(self.requests.database, recall.message_id)
             case Onboarding() as onboarding:
                 self._handle_onboarding(onboarding)
-            case CardAction() as action if self._allows(action.presser, action.chat_id):
-                answer = self.card_actions.handle(action)
             case CardAction() as action:
-                log.info("card action not allowed", chat=action.chat_id)
-                answer = self.card_actions.reject()
+                answer = self.card_actions.handle(action, allowed=self._allows(action.presser, action.chat_id))
             case Ignored() as ignored:
                 name = self.identity.name
                 if ignored.reason == NOT_MENTIONED and name and (other := mentioned_namesake(event, name)):
