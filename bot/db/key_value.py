@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bot.db.database import Database, insert_if_new, upsert
 from bot.db.tables import key_value, preferences
 from bot.models import Language
-from bot.options import OPTIONS, Options
+from bot.options import Options, known_options
 
 PAUSED = "paused"
 
@@ -80,8 +80,7 @@ class Defaults:
 
     def options(self, *, person: str, chat: str | None) -> Options:
         """The options of a prompt that names none: the person's, over the chat's, over the team's."""
-        names = {**self.of(chat), **self.of(person)}
-        return replace(self.team, **{name: value for name, value in names.items() if name in OPTIONS})
+        return replace(self.team, **known_options({**self.of(chat), **self.of(person)}))
 
     def language(self, person: str) -> Language | None:
         return self.of(person).get("language")

@@ -151,8 +151,8 @@ class RequestService:
         new, message, _ = asked
         new = replace(new, language=found.defaults.language(new.sender) or new.language)
         if isinstance(message, Command):
-            content = {"name": message.name, "argument": message.argument, "options": message.options}
-            return asked._replace(new=replace(new, kind=_KINDS.get(message.name, "command"), content=content))
+            kind = _KINDS.get(message.name, "command")
+            return asked._replace(new=replace(new, kind=kind, content=vars(message)))
         if found.known.get(new.source or ""):
             message = _GONE
         if isinstance(message, ImagePrompt):
@@ -290,8 +290,7 @@ def _duplicate(asked: _Submission, found: _Admission) -> SubmitResult:
     new, message, store = asked
     if not store or not isinstance(message, ImagePrompt):
         return SubmitResult(outcome="duplicate", kind=new.kind)
-    offered = {"prompt": message.prompt, "options": message.options}
-    content = {"name": "duplicate", "argument": found.duplicates[new.fingerprint or ""], "offer": offered}
+    content = {"name": "duplicate", "argument": found.duplicates[new.fingerprint or ""], "offer": vars(message)}
     found.store(replace(new, kind="command", content=content, prompt="", raw_prompt="", fingerprint=None))
     return SubmitResult(outcome="duplicate", kind="command", request_id=new.request_id)
 
