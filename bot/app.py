@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property, partial
 from pathlib import Path
@@ -200,10 +200,6 @@ class Bot:
             app.register_blueprint(self._endpoint.webhook(verifier))
         return app
 
-    def handle_pushed_event(self, payload: bytes) -> Mapping[str, object] | None:
-        """Handles an event that Feishu pushes over the long connection; ``None`` if it has to be sent again."""
-        return self._endpoint.push(payload, app_id=self._settings.app_id)
-
     def create_status_app(self) -> Flask:
         return create_status_app(
             unready=self._not_ready,
@@ -219,7 +215,8 @@ class Bot:
         # Imported here, as most commands do without the WebSocket.
         from bot.feishu.long_connection import LongConnection  # noqa: PLC0415
 
-        self._connection = LongConnection(client=self.feishu, handle=self.handle_pushed_event, on_end=on_end)
+        handle = partial(self._endpoint.push, app_id=self._settings.app_id)
+        self._connection = LongConnection(client=self.feishu, handle=handle, on_end=on_end)
 
     def use_secrets(self, settings: Settings) -> None:
         """Uses another API key and App Secret from now on; calls in progress go on with the old ones."""
