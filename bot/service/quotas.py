@@ -33,8 +33,7 @@ class Limits:
         pairs, periods, month = set(asked), self.periods, self.periods.month()
         senders = {sender for sender, _ in pairs}
         counts = count_usage(connection, senders, month=month, day_began=periods.day_began(), at=at)
-        limited = {who for pair in pairs for who in pair if who is not None and who in self.budgets}
-        if limited:
+        if limited := self.budgets.keys() & {who for pair in pairs for who in pair}:
             counts.budgets.update(count_budgets(connection, limited, month=month, began=periods.month_began()))
         return counts
 
