@@ -97,7 +97,7 @@ def _say(sandbox: Sandbox, given: argparse.Namespace) -> int:
         problems = [] if finished else [f"the bot had not finished after {MAX_WAIT:g} s"]
         paid = None if sandbox.real_glm else sandbox.glm.paid
         problems += problems_with_answer(feishu, message, paid=paid)
-        problems += [f"{one.fault.own} met no call" for one in (*sandbox.glm.faults.armed, *feishu.faults.armed)]
+        problems += [f"{one.fault.name} met no call" for one in (*sandbox.glm.faults.armed, *feishu.faults.armed)]
         for problem in problems:
             print(f"✗ {problem}")
         path = Path(file.path)

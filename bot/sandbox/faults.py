@@ -16,7 +16,6 @@ ANY_CALL = "any"  # any call to Feishu except ``token``
 
 _TABLES: Mapping[str, Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("faults.toml").read_text("utf-8"))
 _GROUPS: Mapping[str, tuple[str, ...]] = {name: tuple(calls.split()) for name, calls in _TABLES["groups"].items()}
-_OF_BOTH = {*_TABLES["wire"], *(_TABLES["glm"].keys() & _TABLES["feishu"].keys())}
 CALL_NAMES = _GROUPS["all"]  # the calls to Feishu, by the names that faults and records use
 PAGES: Mapping[str, Mapping[str, str]] = _TABLES["pages"]
 """Bodies that several faults answer with, by their names, each with its ``type`` and ``text``."""
@@ -25,14 +24,14 @@ WIRE_FAULTS = tuple(_TABLES["wire"])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A fault: ``own`` is its name within its side; ``calls`` can fail by it.
+    """A fault, by a name that no other has; ``calls`` can fail by it.
 
     Only a fault that is a code of the platform has a ``code``, a ``status`` and a ``text``. ``answer`` is what GLM or
     its storage answers without a code, ``wire`` how the connection fails.
     """
 
     side: Side
-    own: str
+    name: str
     zh: str
     en: str
     code: int = 0
@@ -43,21 +42,16 @@ class Fault:
     wire: str | None = None
 
     @property
-    def name(self) -> str:
-        """The name that no fault of the other side has."""
-        return f"{self.side}_{self.own}" if self.own in _OF_BOTH else self.own
-
-    @property
     def default_call(self) -> str:
         """The call that fails where none is named: a reply, if that can."""
         return "reply" if "reply" in self.calls else self.calls[0]
 
 
 def _read(side: Side, *, usual: str, of_wire: str) -> Iterator[Fault]:
-    wire = {own: {**entry, "calls": of_wire, "wire": own} for own, entry in _TABLES["wire"].items()}
-    for own, entry in {**_TABLES[side], **wire}.items():
+    wire = {f"{side}_{name}": {**entry, "calls": of_wire, "wire": name} for name, entry in _TABLES["wire"].items()}
+    for name, entry in {**_TABLES[side], **wire}.items():
         calls = [call for group in entry.get("calls", usual).split() for call in _GROUPS.get(group, (group,))]
-        yield Fault(**{**entry, "side": side, "own": own, "calls": tuple(calls)})
+        yield Fault(**{**entry, "side": side, "name": name, "calls": tuple(calls)})
 
 
 _FAULTS = (*_read("glm", usual="call", of_wire="call"), *_read("feishu", usual="with_token", of_wire="all"))
@@ -65,15 +59,15 @@ FAULTS: Mapping[str, Fault] = {
     **{fault.name: fault for fault in _FAULTS},
     **{f"feishu_{fault.code}": fault for fault in _FAULTS if fault.code and fault.side == "feishu"},
 }
-"""All faults by their unique names, in the order of the page; a code of Feishu is also named by its number."""
+"""All faults by their names, in the order of the page; a code of Feishu is also named by its number."""
 
 
-def find_fault(side: Side, own: str) -> Fault:
-    """The fault that one stand-in knows by this name; raises ``ValueError``."""
-    fault = FAULTS.get(f"{side}_{own}") or FAULTS.get(own)
+def find_fault(side: Side, name: str) -> Fault:
+    """A fault of one side, which may be left out of the name; raises ``ValueError``."""
+    fault = FAULTS.get(f"{side}_{name}") or FAULTS.get(name)
     if fault is None or fault.side != side:
-        known = ", ".join(fault.own for fault in _FAULTS if fault.side == side)
-        raise ValueError(f"no fault is named {own!r}; there are: {known}")
+        known = ", ".join(fault.name for fault in _FAULTS if fault.side == side)
+        raise ValueError(f"no fault is named {name!r}; there are: {known}")
     return fault
 
 
@@ -112,9 +106,9 @@ class ArmedFaults:
         with self._lock:
             self._armed.append(ArmedFault(fault=fault, on=on, left=left, ends_at=ends_at))
 
-    def disarm(self, name: str | None = None) -> None:
+    def disarm(self) -> None:
         with self._lock:
-            self._armed = [armed for armed in self._armed if name not in (None, armed.fault.own)]
+            self._armed.clear()
 
     @property
     def armed(self) -> list[ArmedFault]:
@@ -133,14 +127,12 @@ class ArmedFaults:
 
 
 def arm(name: str, *, feishu: ArmedFaults, glm: ArmedFaults, on: str | None = None, **length: Any) -> None:
-    """Arms a fault by its unique name, on the call ``on`` to Feishu or the one that it usually meets.
+    """Arms a fault of either side, on the call ``on`` to Feishu or the one that it usually meets.
 
     Raises:
         KeyError: there is no such fault.
-        ValueError: such a call cannot fail by it.
+        ValueError: there is no such call.
     """
     fault = FAULTS[name]
     side, call = (glm, fault.calls[0]) if fault.side == "glm" else (feishu, on or fault.default_call)
-    if call not in (*fault.calls, ANY_CALL):
-        raise ValueError(f"no call {call!r} fails by {name}; these do: {', '.join(fault.calls)}")
-    side.arm(fault.own, on=call, **length)
+    side.arm(name, on=call, **length)

@@ -23,7 +23,7 @@ def shared_bot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 def bot(shared_bot: BotUnderTest, caplog: pytest.LogCaptureFixture) -> Iterator[BotUnderTest]:
     """The bot; when a test is over, each fault was met, no exception was logged, and every invariant holds."""
     yield shared_bot
-    left = [one.fault.own for side in (shared_bot.feishu, shared_bot.glm) for one in side.faults.armed]
+    left = [one.fault.name for side in (shared_bot.feishu, shared_bot.glm) for one in side.faults.armed]
     shared_bot.disarm()
     wait_for(lambda: shared_bot.idle)
     assert left == []

@@ -63,7 +63,7 @@ class Scene:
 
     def patience(self) -> float | None:
         """Seconds for a call to Feishu, few where one is never answered."""
-        return CALL_TIMEOUT if any(one.fault.own == "hang" for one in self.bot.feishu.faults.armed) else None
+        return CALL_TIMEOUT if any(one.fault.wire == "hang" for one in self.bot.feishu.faults.armed) else None
 
     def _send(self, side: str, inner: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
         if side == self.slow:
@@ -170,11 +170,13 @@ CELLS = {
     "images slow": Cell(trouble=lambda scene: scene.fault("image_slow")),
     "images garbage": Cell(trouble=lambda scene: scene.fault("image_html")),
     "images truncated": Cell(trouble=lambda scene: scene.fault("image_truncated")),
-    "Feishu once": Cell(trouble=lambda scene: scene.fault("reset_before", on="reply")),
-    "Feishu ten seconds": Cell(trouble=lambda scene: scene.fault("html_502", times=None, on="any"), reachable=False),
+    "Feishu once": Cell(trouble=lambda scene: scene.fault("feishu_reset_before", on="reply")),
+    "Feishu ten seconds": Cell(
+        trouble=lambda scene: scene.fault("feishu_html_502", times=None, on="any"), reachable=False
+    ),
     "Feishu slow": Cell(trouble=lambda scene: scene.slowly("feishu"), reachable=False),
-    "Feishu silent": Cell(trouble=lambda scene: scene.fault("hang", on="reply")),
-    "Feishu garbage": Cell(trouble=lambda scene: scene.fault("empty_body", on="patch")),
+    "Feishu silent": Cell(trouble=lambda scene: scene.fault("feishu_hang", on="reply")),
+    "Feishu garbage": Cell(trouble=lambda scene: scene.fault("feishu_empty_body", on="patch")),
     "Feishu refused": Cell(
         trouble=lambda scene: scene.fault("scope", times=None, on="any"), reachable=False, cause=REFUSED
     ),

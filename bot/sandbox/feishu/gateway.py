@@ -47,13 +47,13 @@ class Rejection(Exception):
         code, status = self.fault.code, self.fault.status
         body: dict[str, Any] = {"code": code, "msg": self.message or self.fault.text}
         headers = {}
-        if self.fault.own == "rate_gateway":
+        if self.fault.name == "rate_gateway":
             headers = {"x-ogw-ratelimit-limit": str(self.limit), "x-ogw-ratelimit-reset": str(self.retry_in)}
         elif status != _OK:
             query = urlencode({"from": "openapi", "log_id": log_id, "code": code})
             advice = f"排查建议查看（Troubleshooting suggestions）： https://open.feishu.cn/search?{query}"
             body["error"] = {"log_id": log_id, "troubleshooter": advice}
-        if self.fault.own == "scope":
+        if self.fault.name == "scope":
             page = f"https://open.feishu.cn/app/{app_id}/auth?q=im:resource:upload&op_from=openapi&token_type=tenant"
             body["error"] |= {
                 "permission_violations": [{"type": "action_scope_required", "subject": "im:resource:upload"}],
@@ -148,7 +148,7 @@ class Gateway:
             log_id=log_id,
             body=_excerpt(request.body, request.headers.get("content-type", "")),
             answer=_excerpt(response.body, response.headers.get("Content-Type", "")),
-            fault=fault.own if fault else None,
+            fault=fault.name if fault else None,
         )
         self.calls.append(record)
         return response
@@ -157,7 +157,7 @@ class Gateway:
         self, name: str, handler: Handler, request: Request, *, fault: Fault | None
     ) -> tuple[Response, int | None]:
         if fault and not fault.wire:
-            raise Rejection(fault.own)
+            raise Rejection(fault.name)
         limits = self.state.limits
         with self.state.lock:
             if name != "token":

@@ -159,7 +159,7 @@ class GlmStandIn(LoopbackServer):
         key = match[1] if match else ""
         with self._lock:
             fault = self.faults.take("call")
-            record = GlmCall(at=self._clock(), body=request.json(), fault=fault.own if fault else None)
+            record = GlmCall(at=self._clock(), body=request.json(), fault=fault.name if fault else None)
             record.key = f"{key[:4]}…" if key else None
             self.calls.append(record)
         response = _replacement(fault) if fault else None
@@ -200,7 +200,7 @@ class GlmStandIn(LoopbackServer):
 
     def _download(self, request: Request) -> Response:
         began, fault = time.monotonic(), self.faults.take("download")
-        record = GlmCall(at=self._clock(), name=request.values["name"], fault=fault.own if fault else None)
+        record = GlmCall(at=self._clock(), name=request.values["name"], fault=fault.name if fault else None)
         self.downloads.append(record)
         response = self._stored(request, fault)
         record.seconds = time.monotonic() - began
@@ -278,8 +278,8 @@ def _replacement(fault: Fault) -> Response | None:
 
 def _spoiled(image: Response, fault: Fault) -> Response:
     """The answer to a download that meets a fault."""
-    match fault.own:
-        case "image_empty":
+    match fault.name:
+        case "glm_image_empty":
             return replace(image, body=b"")
         case "image_half":
             # A stream has no announced length.

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from bot.sandbox.faults import FAULTS, find_fault
+from bot.sandbox.faults import FAULTS
 from bot.sandbox.feishu.delivery import Attempt
 from bot.sandbox.feishu.gateway import ApiCall
 from bot.sandbox.feishu.stand_in import FeishuStandIn
@@ -177,7 +177,6 @@ def _call_view(call: ApiCall) -> View:
         "way": "feishu",
         "target": f"{call.method} {call.path}",
         "good": call.status is not None and not call.code and call.status < 400,  # noqa: PLR2004 - the first error
-        "fault": call.fault and find_fault("feishu", call.fault).name,
     }
 
 
@@ -188,7 +187,6 @@ def _glm_view(record: GlmCall) -> View:
         "id": f"glm/{id(record)}",
         "way": "glm",
         "good": not record.over or record.status == 200,  # noqa: PLR2004 - HTTP's success
-        "fault": record.fault and find_fault("glm", record.fault).name,
     }
     if record.name:
         answer = f"<{record.size} bytes>" if record.status is not None else ""
