@@ -29,7 +29,6 @@ from bot.sandbox.feishu.stand_in import FeishuStandIn
 from bot.sandbox.glm.stand_in import GlmStandIn, loopback
 from bot.sandbox.page.server import Unable
 from bot.settings import Settings, load
-from bot.timings import Timings
 from bot.web.server import Server
 
 FAKE_KEY = "sandbox.not-a-real-key"
@@ -51,7 +50,6 @@ class BotConfig:
     variables: Mapping[str, str]
     glm: str | None
     connect: bool = False
-    pace: Timings = field(default_factory=Timings)
     log_level: str = "error"
 
     def settings(self) -> Settings:
@@ -65,7 +63,7 @@ def run(config: BotConfig, port: Connection) -> None:
     logs.configure(config.log_level)
     settings = config.settings()
     glm = None if config.glm is None else loopback(config.glm)
-    with closing(Bot(settings, glm=glm, images=glm, timings=config.pace)) as bot:
+    with closing(Bot(settings, glm=glm, images=glm)) as bot:
         if config.connect:
             bot.use_long_connection(on_end=stopped.set)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
@@ -105,7 +103,6 @@ class Sandbox:
     folder: Path
     feishu: FeishuStandIn = field(default_factory=FeishuStandIn)
     glm: GlmStandIn = field(default_factory=lambda: GlmStandIn(seconds=GLM_SECONDS))
-    pace: Timings = field(default_factory=Timings)
     environment: Mapping[str, str] = field(default_factory=dict)
     real_key: str | None = None
     dotenv: Path | None = None
@@ -132,7 +129,6 @@ class Sandbox:
             variables=variables,
             glm=None if self.real_glm else self.glm.origin,
             connect=self.dotenv is not None,
-            pace=self.pace,
             log_level=self.log_level,
         )
         self._stack = ExitStack()

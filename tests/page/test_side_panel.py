@@ -12,7 +12,6 @@ from bot.sandbox.faults import CALL_NAMES, FAULTS, arm
 from bot.sandbox.glm.stand_in import GlmStandIn
 from bot.sandbox.page import server
 from bot.sandbox.start import Sandbox
-from bot.timings import Timings
 from tests.clients import feishu_wire
 from tests.page.conftest import Scene, Visit, card, open_panel, say
 from tests.support.dsl import wait_for
@@ -135,8 +134,7 @@ def test_real_images_are_said_to_be_real(scene: Scene, visit: Visit) -> None:
 
 def test_the_bot_is_killed_at_work_and_goes_on(tmp_path: Path, visit: Visit) -> None:
     """Queued, killed from the page, started again from there, generating, and each picture on its one card."""
-    glm, pace = GlmStandIn(seconds=2), Timings(backoff=0.2)
-    with Sandbox(folder=tmp_path / "data", glm=glm, pace=pace) as sandbox, server.Page(sandbox) as served:
+    with Sandbox(folder=tmp_path / "data", glm=GlmStandIn(seconds=2)) as sandbox, server.Page(sandbox) as served:
         page = visit(served.origin)
         room = open_panel(page, "faults")
         say(page, "一只橘猫")
