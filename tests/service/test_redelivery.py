@@ -36,11 +36,13 @@ def deliveries_of(bot: BotUnderTest) -> list[Attempt]:
 
 def test_a_message_delivered_more_than_once_is_answered_once(bot: BotUnderTest) -> None:
     """Four times at the same moment, and four times more under ids of their own."""
-    bot.feishu.delivery = RetrySchedule(in_parallel=4, duplicates=4, new_event_id=True)
-    user = bot.new_user()
+    feishu, user = bot.feishu, bot.new_user()
+    feishu.delivery = RetrySchedule(duplicates=4, new_event_id=True)
     said = user.send()
+    with ThreadPoolExecutor(3) as threads:
+        threads.map(feishu.push, [feishu.event_of(said)] * 3)
     wait_for(lambda: len(deliveries_of(bot)) == 8)
-    assert len({attempt.event_id for attempt in deliveries_of(bot)}) == 5
+    assert len({attempt.event_id for attempt in deliveries_of(bot)}) == 6
     bot.feishu.delivery = REDELIVERY
     user.assert_one_image(said)
     # Nor is there a second answer after a later message.

@@ -15,13 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
 from Crypto.Cipher import AES
-from Crypto.Util.Padding import pad, unpad
+from Crypto.Util.Padding import pad
 
 from bot.sandbox.feishu.state import FeishuState
 from bot.sandbox.http import shared_tls
@@ -40,14 +39,13 @@ class RetrySchedule:
     """How events are pushed; seconds.
 
     ``ladder`` is the wait before each further attempt. ``duplicates`` copies follow a good answer, as the platform
-    reserves the right to, with ``new_event_id`` under ids of their own. ``in_parallel`` copies come at one moment.
+    reserves the right to, with ``new_event_id`` under ids of their own.
     """
 
     answer_seconds: float = 3.0
     ladder: tuple[float, ...] = (15.0, 300.0, 3600.0, 21600.0)
     duplicates: int = 0
     new_event_id: bool = False
-    in_parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +83,15 @@ class EventPusher:
         return list(self._attempts)
 
     def seal(self, event: Event) -> tuple[bytes, dict[str, str]]:
-        return seal(event, encrypt_key=self.state.encrypt_key, now=self.state.clock())
+        """The body and headers of a push; plain and unsigned without an Encrypt Key."""
+        headers = {"Content-Type": "application/json; charset=utf-8", "X-Request-Id": secrets.token_hex(16)}
+        body = json.dumps(event, ensure_ascii=False).encode()
+        if key := self.state.encrypt_key:
+            body = json.dumps({"encrypt": encrypt(key, body)}).encode()
+            timestamp, nonce = str(int(self.state.clock())), secrets.token_hex(8)
+            headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
+            headers["X-Lark-Signature"] = sign(key, timestamp=timestamp, nonce=nonce, body=body)
+        return body, headers
 
     def deliver(self, event: Event) -> str:
         """Pushes an event until it is acknowledged or the ladder ends, in the background; returns its id."""
@@ -122,9 +128,7 @@ class EventPusher:
 
     def _deliver(self, event: Event) -> None:
         delivery = self.delivery
-        with ThreadPoolExecutor(delivery.in_parallel) as pool:
-            attempts = list(pool.map(self.push, [event] * delivery.in_parallel))
-        good = any(attempt.outcome == "acknowledged" for attempt in attempts)
+        good = self.push(event).outcome == "acknowledged"
         for number, wait in enumerate(delivery.ladder, start=2):
             if good or self._closing.wait(wait):
                 break
@@ -154,35 +158,13 @@ class EventPusher:
 def encrypt(encrypt_key: str, plain: bytes, *, iv: bytes | None = None) -> str:
     """Base64 of the 16-byte IV and the AES-256-CBC ciphertext (PKCS7)."""
     iv = iv or secrets.token_bytes(AES.block_size)
-    return base64.b64encode(iv + _cipher(encrypt_key, iv).encrypt(pad(plain, AES.block_size))).decode()
-
-
-def decrypt(encrypt_key: str, encrypted: str) -> bytes:
-    """Raises ``ValueError`` for what is not base64, or was not encrypted with this key."""
-    raw = base64.b64decode(encrypted, validate=True)
-    iv, ciphertext = raw[: AES.block_size], raw[AES.block_size :]
-    return unpad(_cipher(encrypt_key, iv).decrypt(ciphertext), AES.block_size)
+    cipher = AES.new(hashlib.sha256(encrypt_key.encode()).digest(), AES.MODE_CBC, iv)
+    return base64.b64encode(iv + cipher.encrypt(pad(plain, AES.block_size))).decode()
 
 
 def sign(encrypt_key: str, *, timestamp: str, nonce: str, body: bytes) -> str:
     """The ``X-Lark-Signature``."""
     return hashlib.sha256(f"{timestamp}{nonce}{encrypt_key}".encode() + body).hexdigest()
-
-
-def seal(value: Any, *, encrypt_key: str, now: float) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of a push; plain and unsigned without a key."""
-    headers = {"Content-Type": "application/json; charset=utf-8", "X-Request-Id": secrets.token_hex(16)}
-    body = json.dumps(value, ensure_ascii=False).encode()
-    if encrypt_key:
-        body = json.dumps({"encrypt": encrypt(encrypt_key, body)}).encode()
-        timestamp, nonce = str(int(now)), secrets.token_hex(8)
-        headers |= {"X-Lark-Request-Timestamp": timestamp, "X-Lark-Request-Nonce": nonce}
-        headers["X-Lark-Signature"] = sign(encrypt_key, timestamp=timestamp, nonce=nonce, body=body)
-    return body, headers
-
-
-def _cipher(encrypt_key: str, iv: bytes) -> Any:
-    return AES.new(hashlib.sha256(encrypt_key.encode()).digest(), AES.MODE_CBC, iv)
 
 
 def _masked(part: dict[str, Any]) -> dict[str, Any]:
