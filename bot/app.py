@@ -236,7 +236,7 @@ class Bot:
         start = self.background.start
         start("identity", self.identity.fetch, every=TOKEN_EVERY)
         # Any answer carries the platform's time, by which the age of events is judged.
-        start("feishu-token", self.feishu.fetch_token, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
+        start("feishu-token", self.feishu.token.get, every=TOKEN_EVERY, longest_retry=TOKEN_RETRY)
         upkeep = self._timings.upkeep
         start("api-usage", self._calls.store, every=upkeep, delay=upkeep)
         start("admin-alerts", self._alerts.check, every=upkeep, delay=upkeep)

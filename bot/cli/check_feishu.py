@@ -92,7 +92,7 @@ def check_feishu(
 
 
 def _token(client: FeishuClient) -> Outcome:
-    client.fetch_token()
+    client.token.get()
     return True, f"obtained from {client.domain}"
 
 

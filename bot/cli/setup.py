@@ -231,7 +231,7 @@ class Setup:
         for brand, domain in self.domains.items():
             with closing(FeishuClient(**{**access, "domain": parse_origin(domain)})) as client:
                 try:
-                    client.fetch_token()
+                    client.token.get()
                 except FeishuError as error:
                     if isinstance(error, FeishuUnreachable):
                         raise

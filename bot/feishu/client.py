@@ -85,12 +85,10 @@ def require_str(body: Mapping[str, Any], *path: str, call: str) -> str:
 
 
 def _error_of(response: HttpResponse, body: Mapping[str, Any], code: int) -> FeishuError:
-    details = body.get("error")
-    details = details if isinstance(details, dict) else {}
-    log_id = response.headers.get("x-tt-logid") or details.get("log_id")
-    helps = details.get("helps")
-    first = helps[0] if isinstance(helps, list) and helps and isinstance(helps[0], dict) else {}
-    help_url = first.get("url")
+    help_url: str | None = None
+    match body.get("error"):
+        case {"helps": [{"url": str(url)}, *_]}:
+            help_url = url
     reset = response.headers.get("x-ogw-ratelimit-reset", "")
     return FeishuError(
         storable(str(body.get("msg") or "")),
@@ -98,9 +96,9 @@ def _error_of(response: HttpResponse, body: Mapping[str, Any], code: int) -> Fei
         code=code,
         action=action_of(code, status=response.status, call=response.call),
         status=response.status,
-        log_id=log_id if isinstance(log_id, str) else None,
+        log_id=response.headers.get("x-tt-logid"),
         retry_after=float(reset) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", reset) else None,
-        help_url=help_url if isinstance(help_url, str) else None,
+        help_url=help_url,
     )
 
 
@@ -126,7 +124,7 @@ class TenantToken:
         self._value, self._renew_at, self._expires_at = "", 0.0, 0.0
 
     def get(self) -> str:
-        """A valid token; raises what ``fetch`` raises if there is none."""
+        """A valid token, fetched if there is none; raises what ``fetch`` raises."""
         with self._lock:
             now = self._clock()
             if now >= self._renew_at:
@@ -178,7 +176,7 @@ class FeishuClient:
         headers = {"User-Agent": "feishu-glm-image-bot"}
         transport = self.transport or network(self.domain, proxy=self.proxy, ca_file=self.ca_file)
         self._http = httpx.Client(transport=transport, headers=headers)
-        self._token = TenantToken(self._fetch_token, clock=self.clock)
+        self.token = TenantToken(self._fetch_token, clock=self.clock)
 
     def bot_info(self) -> BotInfo:
         """The bot itself (../client-docs/bot-v3/obtain-bot-information); the call counts towards the monthly quota."""
@@ -257,18 +255,14 @@ class FeishuClient:
         """Makes a call with the app's token: :meth:`exchange` with ``ids`` in the places of ``{}`` in the path."""
         path = "/open-apis/" + path.format(*(quote(one, safe="") for one in ids))
         with self.guard(name):
-            token = self._token.get()
+            token = self.token.get()
             try:
                 return self.exchange(name, method, path, token=token, **parts)
             except FeishuError as error:
                 if error.code not in TOKEN_REFUSED:
                     raise
-            self._token.invalidate(token)
-            return self.exchange(name, method, path, token=self._token.get(), **parts)
-
-    def fetch_token(self) -> None:
-        """Fetches a token if there is no valid one, so that later calls need not; it does not count as a call."""
-        self._token.get()
+            self.token.invalidate(token)
+            return self.exchange(name, method, path, token=self.token.get(), **parts)
 
     def exchange(
         self, name: str, method: str, path: str, *, read: Callable[[HttpResponse], Any] = parse_json, **parts: Any
@@ -302,8 +296,10 @@ class FeishuClient:
         path = "/open-apis/auth/v3/tenant_access_token/internal"
         # The secret of this moment: a new one may have been set since the start.
         body = {"app_id": self.app_id, "app_secret": self.app_secret}
-        token: tuple[str, float] = self.exchange("token", "POST", path, read=_parse_token, body=body)
-        return token
+        match self.exchange("token", "POST", path, body=body):
+            case {"tenant_access_token": str(token), "expire": int() | float() as lifetime} if token:
+                return token, float(lifetime)
+        raise FeishuUnreachable("the answer has no token and lifetime", call="token")
 
     def _send(
         self,
@@ -341,11 +337,3 @@ class FeishuClient:
             # An impossible host name, such as open..feishu.cn, is a UnicodeError of Python's.
             raise FeishuUnreachable(f"{type(error).__name__}: {error}", call=name) from error
         return HttpResponse(name, status, response.headers, bytes(answer))
-
-
-def _parse_token(response: HttpResponse) -> tuple[str, float]:
-    body = parse_json(response)
-    lifetime = body.get("expire")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
-        raise FeishuUnreachable("the answer has no expire", call="token")
-    return require_str(body, "tenant_access_token", call="token"), float(lifetime)
