@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.sandbox.feishu.cards import CardError, objects, validate_card
 from bot.sandbox.feishu.gateway import Gateway, Rejection, fields_of, parse_form
-from bot.sandbox.feishu.state import TENANT_KEY, Chat, ChatMessage, FeishuState, inspect_image, new_id
+from bot.sandbox.feishu.state import TENANT_KEY, ChatMessage, FeishuState, inspect_image, new_id
 from bot.sandbox.http import Request, Response
 
 EMOJI_TYPES = ("THUMBSUP", "OK", "DONE", "SMILE", "HEART", "APPLAUSE", "THINKING", "Typing", "OnIt", "OneSecond")
@@ -23,6 +23,10 @@ _KINDS = ("text", "image", "file", "interactive")
 _FILE_TYPES = ("opus", "mp4", "pdf", "doc", "xls", "ppt", "stream")
 _CARD_NOT_PARSED = 200621
 _AT = re.compile(r"<at\s[^>]*?\b(?:user_id|ids?|email)\s*=\s*[\"']?([^\"'>\s]+)", re.IGNORECASE)
+
+
+Target = Callable[[Request, Mapping[str, Any]], tuple[str, dict[str, Any]]]
+"""Finds the chat of a new message, and the message's place in it, from the request and its fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +44,38 @@ class MessageApi:
     sent: dict[str, tuple[float, str]] = field(default_factory=dict)
     """When and which message a ``uuid`` sent."""
 
-    def reply(self, request: Request) -> Mapping[str, Any]:
-        """Replies to a message: in its thread in a topic group, elsewhere in a thread only on demand."""
-        fields, earlier = self._sendable(request)
-        if earlier is not None:
-            return earlier
-        source = self._existing(request.values["message_id"])
-        chat = self.state.chats[source.chat_id]
-        thread_id = None
-        if chat.kind == "topic" or fields.get("reply_in_thread"):
-            # On a message outside a thread each such reply opens a new thread.
-            thread_id = source.thread_id or new_id("omt")
-        root_id = source.root_id or source.message_id
-        return self._send(fields, chat, thread_id=thread_id, root_id=root_id, parent_id=source.message_id)
+    def send(self, request: Request, *, to: Target) -> Mapping[str, Any]:
+        """Sends a message, or returns what the same ``uuid`` sent before."""
+        fields, state = fields_of(request), self.state
+        kind, content, uuid = fields.get("msg_type"), fields.get("content"), fields.get("uuid") or ""
+        if not (isinstance(kind, str) and isinstance(content, str) and isinstance(uuid, str)):
+            raise Rejection("field_validation")
+        if len(uuid) > state.limits.uuid_characters:
+            raise Rejection("field_validation")
+        if kind not in _KINDS:
+            raise _invalid("invalid msg_type")
+        at, earlier = self.sent.get(uuid, (0.0, ""))
+        if earlier and state.clock() - at < state.limits.uuid_seconds:
+            return self._message_body(state.messages[earlier])
+        chat_id, position = to(request, fields)
+        self._check_content(kind, content)
+        self.gateway.count("chat", chat_id, limit=state.limits.chat_per_second)
+        message = state.add_message(chat_id, state.app_id, kind, content, versions=(content,), **position)
+        if uuid:
+            self.sent[uuid] = (message.created, message.message_id)
+        return self._message_body(message)
 
-    def create(self, request: Request) -> Mapping[str, Any]:
-        """Sends a message to a chat or a user; in a topic group it opens a thread."""
-        fields, earlier = self._sendable(request)
-        if earlier is not None:
-            return earlier
+    def place_of_reply(self, request: Request, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Behind a message: in its thread in a topic group, elsewhere in a thread only on demand."""
+        source = self._existing(request.values["message_id"])
+        position = {"root_id": source.root_id or source.message_id, "parent_id": source.message_id}
+        if self.state.chats[source.chat_id].kind == "topic" or fields.get("reply_in_thread"):
+            # On a message outside a thread each such reply opens a new thread.
+            position["thread_id"] = source.thread_id or new_id("omt")
+        return source.chat_id, position
+
+    def place_of_new(self, request: Request, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """In a chat or that of a user; in a topic group it opens a thread."""
         match request.query.get("receive_id_type"), fields.get("receive_id"):
             case "chat_id", str(chat_id) if chat_id in self.state.chats:
                 chat = self.state.chats[chat_id]
@@ -68,7 +85,7 @@ class MessageApi:
                 raise _invalid("invalid receive_id")
             case _:
                 raise Rejection("field_validation")
-        return self._send(fields, chat, thread_id=new_id("omt") if chat.kind == "topic" else None)
+        return chat.chat_id, {"thread_id": new_id("omt")} if chat.kind == "topic" else {}
 
     def patch(self, request: Request) -> Mapping[str, Any]:
         """Replaces the content of a card of the bot, for 14 days."""
@@ -143,20 +160,6 @@ class MessageApi:
             raise Rejection("image_size")
         return fields.get("file_name") or files[name].filename or "", content
 
-    def _sendable(self, request: Request) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
-        """The fields, and the answer of an earlier call with the same ``uuid``."""
-        fields, limits = fields_of(request), self.state.limits
-        uuid = fields.get("uuid")
-        texts = all(isinstance(fields.get(name), str) for name in ("content", "msg_type"))
-        if not texts or not isinstance(uuid, str | None) or len(uuid or "") > limits.uuid_characters:
-            raise Rejection("field_validation")
-        if fields["msg_type"] not in _KINDS:
-            raise _invalid("invalid msg_type")
-        at, message_id = self.sent.get(uuid or "", (0.0, ""))
-        if not uuid or self.state.clock() - at >= limits.uuid_seconds:
-            return fields, None
-        return fields, self._message_body(self.state.messages[message_id])
-
     def _existing(self, message_id: str) -> ChatMessage:
         message = self.state.messages.get(message_id)
         if message is None:
@@ -165,16 +168,6 @@ class MessageApi:
         if message.recalled:
             raise Rejection("recalled")
         return message
-
-    def _send(self, fields: Mapping[str, Any], chat: Chat, **position: Any) -> Mapping[str, Any]:
-        kind, content = fields["msg_type"], fields["content"]
-        self._check_content(kind, content)
-        self.gateway.count("chat", chat.chat_id, limit=self.state.limits.chat_per_second)
-        app = self.state.app_id
-        message = self.state.add_message(chat.chat_id, app, kind, content, versions=(content,), **position)
-        if fields.get("uuid"):
-            self.sent[fields["uuid"]] = (message.created, message.message_id)
-        return self._message_body(message)
 
     def _message_body(self, message: ChatMessage) -> Mapping[str, Any]:
         sent_at = str(int(message.created * 1000))
