@@ -52,7 +52,7 @@ def problems_with_answer(feishu: FeishuStandIn, sent: ChatMessage, *, paid: Sequ
     reacted = any(one.message_id == sent.message_id for one in list(feishu.state.reactions.values()))
     kinds = Counter(message.msg_type for message in answer)
     rejected = any(call.name in _CARD_CALLS and call.code for call in feishu.calls)
-    problems = [f"{ping.whom} was mentioned" for ping in feishu.pings]
+    problems = [f"{whom} was mentioned" for whom in feishu.pings]
     fallback = rejected and kinds["text"] == 1 and kinds["interactive"] <= 1
     if kinds != {"interactive": 1} and not fallback and (kinds or not reacted):
         received = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"

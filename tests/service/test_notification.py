@@ -51,7 +51,7 @@ def test_whoever_waited_is_mentioned_once(bot: BotUnderTest, gate: Gate, kind: s
     bot.wait_until_idle()
     (text,) = notifications(user)
     assert text.endswith(f"</at> {CATALOGUE.text('notification.result', 'zh')}")
-    assert [ping.whom for ping in bot.feishu.pings] == [user.person]
+    assert bot.feishu.pings == [user.person]
     mention = user.answers[-1]
     assert (mention.parent_id, mention.thread_id) == (card.message_id, card.thread_id)
     assert [call.name for call in user.calls][calls:] == ["image", "patch", "reply"]

@@ -11,7 +11,7 @@ from bot.sandbox.feishu.api import MessageApi, mentioned_ids
 from bot.sandbox.feishu.bitable import BitableApi
 from bot.sandbox.feishu.delivery import RetrySchedule
 from bot.sandbox.feishu.gateway import ApiCall, Gateway
-from bot.sandbox.feishu.state import ChatMessage, FeishuState, Person, Ping, Upload
+from bot.sandbox.feishu.state import ChatMessage, FeishuState, Person, Upload
 from bot.sandbox.feishu.user_actions import UserActions
 from bot.sandbox.http import LoopbackServer, Request
 
@@ -85,12 +85,10 @@ class FeishuStandIn(UserActions, LoopbackServer):
         return dict(self.state.uploads)
 
     @property
-    def pings(self) -> list[Ping]:
+    def pings(self) -> list[str]:
+        """Whom the bot's messages would notify: open ids, or ``all``."""
         return [
-            Ping(message_id=one.message_id, whom=whom)
-            for one in self.messages
-            for content in one.versions
-            for whom in mentioned_ids(one.msg_type, content)
+            whom for one in self.messages for content in one.versions for whom in mentioned_ids(one.msg_type, content)
         ]
 
     @property

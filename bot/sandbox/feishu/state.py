@@ -133,14 +133,6 @@ class PressAnswer:
     card: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping:
-    """A mention in a message of the bot that would notify ``whom``, an open id or ``all``."""
-
-    message_id: str
-    whom: str
-
-
 def new_id(kind: str) -> str:
     """An id of the platform's shape: ``om_…`` for ``om``."""
     return f"{kind}_{secrets.token_hex(16)}"
