@@ -80,9 +80,6 @@ class ArmedFault:
     left: int | None
     ends_at: float | None = None
 
-    def meets(self, call: str) -> bool:
-        return self.on == call or (self.on == ANY_CALL and call != "token")
-
 
 class ArmedFaults:
     """The armed faults of one stand-in, first armed, first met; thread-safe."""
@@ -119,8 +116,9 @@ class ArmedFaults:
 
     def take(self, call: str) -> Fault | None:
         """The fault that this call meets, counted down."""
+        names = (call,) if call == "token" else (call, ANY_CALL)
         with self._lock:
-            met = next((armed for armed in self.armed if armed.meets(call)), None)
+            met = next((armed for armed in self.armed if armed.on in names), None)
             if met is not None and met.left is not None:
                 met.left -= 1
         return met.fault if met else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal, get_args
@@ -42,8 +42,6 @@ class RegistrationStandIn(LoopbackServer):
     outcome: Outcome = "approved"
     scan_seconds: float = 3.0
     interval: float = 1.0
-    lifetime: float = 600.0
-    clock: Callable[[], float] = time.monotonic
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     opened: list[Mapping[str, str]] = field(default_factory=list)
 
@@ -61,7 +59,7 @@ class RegistrationStandIn(LoopbackServer):
 
     def _open(self, request: Request) -> Response:
         self.opened.append(request.query)
-        self._scanned_at = self.clock()
+        self._scanned_at = time.monotonic()
         return Response(headers={"Content-Type": "text/html; charset=utf-8"}, body=_DONE.encode())
 
     def _answer(self, request: Request) -> Response:
@@ -79,18 +77,18 @@ class RegistrationStandIn(LoopbackServer):
         return _error("invalid_request")
 
     def _begin(self) -> Response:
-        self._code, self._scanned_at = secrets.token_hex(16), self.clock() + self.scan_seconds
+        self._code, self._scanned_at = secrets.token_hex(16), time.monotonic() + self.scan_seconds
         user_code = secrets.token_hex(4).upper()
         page = f"{self.origin}/page/launcher?user_code={user_code[:4]}-{user_code[4:]}"
         codes = {"device_code": self._code, "user_code": user_code, "verification_uri_complete": page}
-        return Response.of_json({**codes, "interval": self.interval, "expires_in": self.lifetime})
+        return Response.of_json({**codes, "interval": self.interval, "expires_in": 600})
 
     def _poll(self, *, on_lark: bool) -> Response:
         if self.outcome == "expired":
             return _error("expired_token")
         if self.outcome == "slow_down" and sum(form.get("action") == "poll" for _, form in self.calls) == 1:
             return _error("slow_down")
-        if self.clock() < self._scanned_at:
+        if time.monotonic() < self._scanned_at:
             return _error("authorization_pending")
         if self.outcome == "denied":
             return _error("access_denied", error_description="the person declined")
