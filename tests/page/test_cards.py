@@ -26,7 +26,8 @@ def presses(scene: Scene) -> list[dict[str, object]]:
 def test_every_card_of_the_bot_is_drawn(visit: Visit) -> None:
     """No component is missing; one that the page does not know is named."""
     with served_samples() as (origin, wire):
-        wire.create("oc_direct_lin", feishu_wire.card({"tag": "checker"}), kind="interactive")
+        unknown = '{"schema": "2.0", "body": {"elements": [{"tag": "checker"}]}}'
+        wire.stand_in.state.add_message("oc_direct_lin", wire.stand_in.app_id, "interactive", unknown)
         page = visit(origin)
         expect(page.locator("#log .card")).to_have_count(len(samples()) + 1)
         expect(page.locator(".problem")).to_have_text(re.compile("checker"))
