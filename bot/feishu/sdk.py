@@ -27,7 +27,6 @@ def stub(*packages: str) -> None:
 
 
 def load_frames() -> tuple[Any, ModuleType]:
-    """The frame type and the constants."""
     parts = ("lark_oapi.ws.pb.pbbp2_pb2", "lark_oapi.ws.const")
     try:
         stub("lark_oapi", "lark_oapi.ws")

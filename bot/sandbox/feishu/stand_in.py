@@ -42,13 +42,10 @@ class FeishuStandIn(UserActions, LoopbackServer):
         self.faults = ArmedFaults("feishu")
         self.bases = BitableApi(state=self.state)
         self._gateway = Gateway(state=self.state, faults=self.faults)
-        self._add_routes(MessageApi(state=self.state, gateway=self._gateway))
-
-    def _add_routes(self, messages: MessageApi) -> None:
-        gateway, bases = self._gateway, self.bases
+        messages, bases = MessageApi(state=self.state, gateway=self._gateway), self.bases
         message, base = "/im/v1/messages/:message_id", "/bitable/v1/apps/:app_token/tables"
         for name, method, path, handler in (
-            ("token", "POST", "/auth/v3/tenant_access_token/internal", gateway.give_token),
+            ("token", "POST", "/auth/v3/tenant_access_token/internal", self._gateway.give_token),
             ("bot_info", "GET", "/bot/v3/info", self._bot_info),
             ("scopes", "GET", "/application/v6/scopes", self._list_scopes),
             ("image", "POST", "/im/v1/images", messages.upload_image),
@@ -66,7 +63,7 @@ class FeishuStandIn(UserActions, LoopbackServer):
             ("base_records", "POST", f"{base}/:table_id/records/batch_create", bases.add_records),
             ("base_share", "POST", "/drive/v1/permissions/:app_token/members", bases.share),
         ):
-            self.route(method, f"/open-apis{path}", partial(gateway.serve, name, handler))
+            self.route(method, f"/open-apis{path}", partial(self._gateway.serve, name, handler))
 
     def __exit__(self, *_: object) -> None:
         self.stop_pushing()

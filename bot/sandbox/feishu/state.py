@@ -177,14 +177,11 @@ class FeishuState:
     press_answers: list[PressAnswer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        people: tuple[tuple[str, Language, str], ...] = (
-            ("林小雨", "zh", "lin"),
-            ("陈晨", "zh", "chen"),
-            ("Alex", "en", "alex"),
-        )
-        for name, language, own in people:
-            person = self.add_person(name, language=language, open_id=f"ou_{own}")
-            self.add_chat("p2p", name=name, members=[person.open_id], chat_id=f"oc_direct_{own}")
+        self.add_person("林小雨", open_id="ou_lin")
+        self.add_person("陈晨", open_id="ou_chen")
+        self.add_person("Alex", open_id="ou_alex", language="en")
+        for open_id, person in self.people.items():
+            self.add_chat("p2p", name=person.name, members=[open_id], chat_id=open_id.replace("ou_", "oc_direct_"))
         self.add_chat("group", name="设计小组", members=[*self.people], chat_id="oc_group")
         self.add_chat("topic", name="灵感话题", members=[*self.people], chat_id="oc_topics")
 

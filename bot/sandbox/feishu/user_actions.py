@@ -98,24 +98,25 @@ class UserActions(EventPusher):
             "recall_time": _milliseconds(self.state.clock()),
             "recall_type": "message_owner" if by == message.sender else "group_manager",
         }
-        return self._report("im.message.recalled_v1", body)
+        return self.deliver(self._new_event("im.message.recalled_v1", body))
 
     def enter_p2p(self, person: str) -> str:
         chat_id = self.state.direct_chat(person).chat_id
         body: Event = {"chat_id": chat_id, "operator_id": user_ids(person)}
         for last in [one for one in self.state.messages.values() if one.chat_id == chat_id][-1:]:
             body |= {"last_message_id": last.message_id, "last_message_create_time": _milliseconds(last.created)}
-        return self._report("im.chat.access_event.bot_p2p_chat_entered_v1", body)
+        return self.deliver(self._new_event("im.chat.access_event.bot_p2p_chat_entered_v1", body))
 
     def add_bot(self, chat_id: str, *, by: str) -> str:
         name, who = self.state.chats[chat_id].name, {"operator_id": user_ids(by), "operator_tenant_key": TENANT_KEY}
         names = {"name": name, "i18n_names": {"zh_cn": name, "en_us": name}}
-        return self._report("im.chat.member.bot.added_v1", {"chat_id": chat_id, "external": False, **who, **names})
+        body = {"chat_id": chat_id, "external": False, **who, **names}
+        return self.deliver(self._new_event("im.chat.member.bot.added_v1", body))
 
     def press_menu(self, event_key: str, *, by: str) -> str:
         operator = {"operator_name": self.state.people[by].name, "operator_id": user_ids(by)}
         body = {"operator": operator, "event_key": event_key, "timestamp": int(self.state.clock())}
-        return self._report("application.bot.menu_v6", body)
+        return self.deliver(self._new_event("application.bot.menu_v6", body))
 
     def press(self, message_id: str, presser: str, **action: Any) -> PressAnswer:
         """Uses a card and waits for the bot's answer, at most 3 s; raises ``ValueError`` where the message is no card.
@@ -192,9 +193,6 @@ class UserActions(EventPusher):
             "tenant_key": TENANT_KEY,
         }
         return {"schema": "2.0", "header": header, "event": dict(body)}
-
-    def _report(self, event_type: str, body: Mapping[str, Any]) -> str:
-        return self.deliver(self._new_event(event_type, body))
 
     def _read_answer(self, attempt: Attempt) -> tuple[int | None, dict[str, Any] | None, dict[str, Any] | None]:
         """The code, the toast and the card: https://open.feishu.cn/document/feishu-cards/card-callback-communication."""

@@ -258,7 +258,6 @@ def _is_size(model: Any, size: Any) -> bool:
 
 
 def _reject(code: int) -> Response:
-    """The answer with an error code."""
     fault = FAULTS[f"glm_{code}"]
     body: dict[str, object] = {"error": {"code": str(code), "message": fault.text}}
     if code == _CONTENT_FILTER:
@@ -277,7 +276,6 @@ def _replacement(fault: Fault) -> Response | None:
 
 
 def _spoiled(image: Response, fault: Fault) -> Response:
-    """The answer to a download that meets a fault."""
     match fault.name:
         case "glm_image_empty":
             return replace(image, body=b"")
