@@ -32,10 +32,7 @@ class CardError:
 
 
 def validate_card(card: dict[str, Any], *, image_keys: Collection[str]) -> list[CardError]:
-    """Everything but its size for which Feishu would reject the card.
-
-    ``image_keys`` are those of the uploaded images.
-    """
+    """Everything but its size for which Feishu rejects the card; ``image_keys`` are those of the uploaded images."""
     errors = [*_schema_errors(card, "", "ROOT")]
     if isinstance(card.get("body"), dict):
         components = _Components(image_keys=image_keys)
