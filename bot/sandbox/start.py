@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
@@ -66,10 +65,9 @@ def run(config: BotConfig, port: Connection) -> None:
     with closing(Bot(settings, glm=glm, images=glm)) as bot:
         if config.connect:
             bot.use_long_connection(on_end=stopped.set)
+            bot.greet(ADMIN)
         server = Server(bot.web, port=settings.port, bounds=settings.server)
         bot.identity.fetch()
-        if config.connect:
-            bot.greet(ADMIN)
         port.send(server.port)
         run_until(stopped, bot, server=server)
 
@@ -175,13 +173,12 @@ class Sandbox:
         shown = ("generation_id", "request_id", "sender", "prompt", "state", "model")
         rows = [{name: getattr(row, name) for name in shown} for row in unfinished(self._database)[0]]
         waiting = {row["generation_id"]: row for row in rows if row["state"] == State.WAITING}
-        running = Counter(row["model"] for row in rows if row["state"] == State.GENERATING)
-        queue = [row for row in rows if row["state"] != State.WAITING]
+        listed = [row for row in rows if row["state"] != State.WAITING]
         for model in sorted({row["model"] for row in waiting.values()}):
-            in_order = read_queue(self._database, model).waiting
-            turns = [one.generation_id for one in in_order if one.generation_id in waiting]
-            queue += [{**waiting[turn], "ahead": ahead} for ahead, turn in enumerate(turns, start=running[model])]
-        return queue
+            queue = read_queue(self._database, model)
+            in_order = (one for one in queue.waiting if one.generation_id in waiting)
+            listed += [{**waiting[one.generation_id], "ahead": queue.running + one.turn - 1} for one in in_order]
+        return listed
 
     def start(self) -> None:
         """Starts the bot, and sets the request URL of Feishu's stand-in; raises ``Unable``."""
