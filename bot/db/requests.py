@@ -172,11 +172,11 @@ class RequestStore:
             due = connection.scalars(_DUE, {"originals": originals, "limit": limit}).all()
             return list(due[: messages_left(connection)]) if due else []
 
-    def claim(self, request_id: str, *, lease: float) -> Request | None:
-        """Claims a request; ``None`` when another worker was faster or nothing is left to show."""
+    def claim(self, request_id: str, *, lease: float) -> tuple[Request, tuple[GenerationView, ...]] | None:
+        """Claims a request, and reads its generations; ``None`` when another worker was faster or nothing is behind."""
         with self.database.write(step="requests.claim") as connection:
             row = claim_row(connection, requests, request_id, IS_BEHIND, owner=self.owner, lease=lease)
-        return None if row is None else read_row(Request, row)
+            return None if row is None else (read_row(Request, row), generations_of(connection, request_id))
 
     def read(self, request_id: str) -> tuple[Request, tuple[GenerationView, ...]]:
         """A request and its generations, in one consistent state."""

@@ -76,18 +76,17 @@ class CardPublisher:
     on_end: Callable[[str, tuple[GenerationView, ...]], None] = lambda _model, _images: None
     clock: Callable[[], float] = time.time
 
-    def publish(self, claimed: Request) -> None:
-        """Publishes a claimed request as it is now and releases it; not the first time when that would be too late."""
-        if claimed.kind == "thanks":
-            self._react(claimed)
+    def publish(self, request: Request, images: tuple[GenerationView, ...]) -> None:
+        """Publishes a claimed request and releases it; not the first time when that would be too late."""
+        if request.kind == "thanks":
+            self._react(request)
             return
-        unanswered = claimed.answer_id is None and claimed.delivery_mode == "card"
-        if unanswered and self.clock() - claimed.accepted_at > self.timings.resend_in_all:
+        unanswered = request.answer_id is None and request.delivery_mode == "card"
+        if unanswered and self.clock() - request.accepted_at > self.timings.resend_in_all:
             log.warning("answer too late")
-            self.store.give_up(claimed, outcome="too_late")
+            self.store.give_up(request, outcome="too_late")
             return
         for _ in range(MOST_FALLBACKS):
-            request, images = self.store.read(claimed.request_id)
             rendered = self.renderer.render(request, images)
             try:
                 if self._publish_once(request, rendered):
@@ -101,7 +100,8 @@ class CardPublisher:
                     # overwrote it, also where the outcome of this patch is not known.
                     self.store.reopen(request.request_id)
                 raise
-        self.store.postpone(claimed, seconds=self.timings.resend_longest)
+            request, images = self.store.read(request.request_id)
+        self.store.postpone(request, seconds=self.timings.resend_longest)
 
     def publish_stalled(self, claimed: Request) -> None:
         """Says that a claimed request could not be shown."""

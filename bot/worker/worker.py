@@ -113,13 +113,14 @@ class Worker:
             pool.submit(self._run_task, work, row_id)
 
     def _publish(self, request_id: str) -> None:
-        request = self._requests.claim(request_id, lease=self._timings.lease)
-        if request is None:
+        claimed = self._requests.claim(request_id, lease=self._timings.lease)
+        if claimed is None:
             return
+        request, images = claimed
         most = self._timings.takeups
         with bind_ids(**request.ids):
             if request.stalled_attempts <= most:
-                self.publisher.publish(request)
+                self.publisher.publish(request, images)
                 return
             log.error("request stalled", request=request_id)
             # A few times: it may be what breaks now.

@@ -88,11 +88,11 @@ def test_a_recall_while_the_answer_is_being_sent(database: Database, *, tried: b
     store = RequestStore(database, "me")
     accept(database, "om_1", count=2)
     (request_id,) = store.due_requests(limit=10)
-    request = store.claim(request_id, lease=LEASE)
-    assert request is not None
+    claimed = store.claim(request_id, lease=LEASE)
+    assert claimed is not None
     assert cancel_recalled(database, "om_1") == 2
     assert store.read(request_id)[0].recalled
-    store.postpone(request, seconds=0, refused=tried)
+    store.postpone(claimed[0], seconds=0, refused=tried)
     assert store.due_requests(limit=10) == [request_id]
     assert cancel_recalled(database, "om_1") == 0
     assert is_idle(database) is not tried

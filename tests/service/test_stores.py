@@ -150,7 +150,7 @@ def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
     assert store.claim(request_id, lease=LEASE) is None
     assert store.due_requests(limit=10) == []
     with pytest.raises(LeaseLost):
-        store.mark_published(slow, card_state="result", last=True, answer_id="om_x")
+        store.mark_published(slow[0], card_state="result", last=True, answer_id="om_x")
     assert store.read(request_id)[0].answer_id is None
 
 

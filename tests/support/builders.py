@@ -121,8 +121,8 @@ def answer(database: Database, *, owner: str = "me") -> list[Request]:
     shown = []
     while ids := store.due_requests(limit=100):
         for request_id in ids:
-            request = store.claim(request_id, lease=LEASE)
-            if request is not None:
+            if claimed := store.claim(request_id, lease=LEASE):
+                request, _ = claimed
                 answer_id = request.answer_id or f"om_answer_{request.request_id}"
                 store.mark_published(request, card_state="queued", last=False, answer_id=answer_id)
                 shown.append(request)
