@@ -9,6 +9,7 @@ from importlib import import_module
 
 from bot import __version__
 from bot.cli import stdio
+from bot.errors import DatabaseUnavailable, FeishuUnreachable, SettingsError
 
 INTERRUPTED = 130  # the exit code after Ctrl-C, as in shells
 COMMANDS = {
@@ -27,12 +28,12 @@ COMMANDS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Runs the command that the first argument names; returns the exit code, 1 if the output cannot be written."""
     stdio.prepare()
     try:
         try:
-            return _dispatch(list(sys.argv[1:] if argv is None else argv))
+            return _dispatch(sys.argv[1:])
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -62,9 +63,6 @@ def _dispatch(argv: Sequence[str]) -> int:
 
 
 def _run(name: str, argv: Sequence[str]) -> int:
-    # `generate` has to start nearly as fast as Python itself, so other imports wait until a command needs them.
-    from bot.errors import DatabaseUnavailable, FeishuUnreachable, SettingsError  # noqa: PLC0415
-
     try:
         if name in ("serve", "connect", "worker"):
             return _run_until_stopped(name, argv)
@@ -81,8 +79,8 @@ def _run(name: str, argv: Sequence[str]) -> int:
 
 
 def _run_until_stopped(name: str, argv: Sequence[str]) -> int:
+    # `generate` has to start nearly as fast as Python itself, and does without what this brings.
     from bot.background import StopEvent  # noqa: PLC0415
-    from bot.errors import DatabaseUnavailable  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog=f"glm-image-bot {name}", description=COMMANDS[name])
     if name != "worker":
