@@ -21,7 +21,7 @@ from bot.cli import stdio
 from bot.cli.arguments import recipient_id
 from bot.cli.atomic_file import AtomicFile
 from bot.dotenv import variable
-from bot.errors import DownloadFailed, ErrorKind, FeishuError, GlmError, SettingsError
+from bot.errors import DownloadFailed, ErrorKind, GlmError, SettingsError
 from bot.glm.api import validate_key, validate_prompt, validate_user_id
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import Allows, GuardedTransport, is_public
@@ -178,8 +178,7 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
             result["saved_file"] = file.path
             _note_suffix(file.path, content)
         if sender is not None:
-            with _sending(sender, args.send):
-                sender.send(prompt, options, image, content, seconds=seconds)
+            sender.send(prompt, options, image, content, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,20 +273,6 @@ def _sender(recipient: str) -> Sender:
     except SettingsError as error:
         reason = str(error)
     raise GlmError(f"Failed to send the image to {recipient}: {reason}. No image was made", ErrorKind.SEND_FAILED)
-
-
-@contextmanager
-def _sending(sender: Sender, recipient: str) -> Iterator[None]:
-    message = f"Failed to send the image to {recipient}"
-    try:
-        yield
-    except DownloadFailed as error:
-        raise GlmError(f"{message}: {error.message}", ErrorKind.SEND_FAILED) from error
-    except FeishuError as error:
-        code = None if error.code is None else str(error.code)
-        raise GlmError(
-            f"{message}: {sender.explain(error)}", ErrorKind.SEND_FAILED, status=error.status, provider_code=code
-        ) from error
 
 
 def _note(line: str) -> None:

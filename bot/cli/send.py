@@ -10,7 +10,7 @@ from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.cli.arguments import kind_of
-from bot.errors import FeishuAction, FeishuError
+from bot.errors import ErrorKind, FeishuAction, FeishuError, GlmError
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
 from bot.glm.client import link_expires_at
@@ -37,11 +37,12 @@ class Sender:
     def send(self, prompt: str, options: Options, image: GeneratedImage, file: ImageFile, *, seconds: float) -> None:
         """Uploads the image and sends the card; a card that Feishu rejects goes out as an image and text.
 
-        Nothing is retried, so a busy chat refuses at once. ``FeishuError`` if Feishu refused, or did not answer, in
-        which case the card may be there all the same; ``DownloadFailed`` if an image to be made smaller is damaged.
+        Nothing is retried, so a busy chat refuses at once. The ``GlmError`` has what Feishu answered and what to do; if
+        Feishu did not answer, the card may be there all the same.
         """
+        uploaded = shrink(file) if len(file.content) > LARGEST_FOR_FEISHU else file
+        price = self._settings.prices.by_model().get(options.model)
         try:
-            uploaded = shrink(file) if len(file.content) > LARGEST_FOR_FEISHU else file
             image_key = self._client.upload_image(uploaded.content, filename=f"image{uploaded.suffix}")
             view = GenerationView(
                 generation_id="",
@@ -54,7 +55,6 @@ class Sender:
                 reencoded=uploaded is not file,
                 calls_billed=1,
             )
-            price = self._settings.prices.by_model().get(options.model)
             card = RequestView(request_id="", prompt=prompt, options=options, images=(view,), price=price)
             try:
                 self._send_one("interactive", render_request(self._cards, card))
@@ -63,12 +63,16 @@ class Sender:
                     raise
                 self._send_one("image", {"image_key": image_key})
                 self._send_one("text", {"text": render_request_text(self._cards, card, "zh")})
+        except FeishuError as error:
+            advice = suggest_fix(error, domain=self._settings.domain)
+            raise GlmError(
+                f"Failed to send the image to {self._recipient}: {describe(error)}. What to do: {advice}",
+                ErrorKind.SEND_FAILED,
+                status=error.status,
+                provider_code=None if error.code is None else str(error.code),
+            ) from error
         finally:
             self._client.close()
-
-    def explain(self, error: FeishuError) -> str:
-        """What Feishu answered, and what to do about it."""
-        return f"{describe(error)}. What to do: {suggest_fix(error, domain=self._settings.domain)}"
 
     def _send_one(self, msg_type: str, body: Card) -> None:
         self._client.send(
