@@ -131,8 +131,7 @@ class JsonResult(dict[str, Any]):
 
 def _attempt(argv: Sequence[str], client: _Client) -> int:
     """Runs the command and records the outcome in the client's result; returns the exit code."""
-    result, code = client.result, USAGE
-    args = argparse.Namespace(**dict.fromkeys(("prompt", *_CLI_DEFAULTS, "user_id", "save", "send")))
+    result, args, code = client.result, argparse.Namespace(), USAGE
     try:
         try:
             _parse(argv, args)
@@ -308,7 +307,7 @@ def _progress(label: str) -> Iterator[None]:
 def _parse(argv: Sequence[str], args: argparse.Namespace) -> None:
     """Parses into ``args`` and fills in the defaults; after an error they hold what was parsed before."""
     parser = _parser()
-    parser.parse_args([_decoded(argument) for argument in argv], args)
+    parser.parse_args(argv, args)
     for name, value in _CLI_DEFAULTS.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -334,14 +333,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--version", action="version", version=f"glm-image {__version__}")
-    add("-p", "--prompt", required=True, help="the prompt; - reads it from standard input")
+    add("-p", "--prompt", type=_decoded, required=True, help="the prompt; - reads it from standard input")
     for name, option in OPTIONS.items():
         if option.cli and option.kind is bool:
             add(*option.cli, dest=name, action="store_const", const=not DEFAULTS[name], help=option.cli_help)
         elif option.cli:
-            add(*option.cli, dest=name, type=option.kind, help=option.cli_help)
-    add("--user-id", help="6-128 characters that identify the end user")
-    add("--save", metavar="FILE", type=_path, help="also download the image to this file")
+            add(*option.cli, dest=name, type=_decoded, help=option.cli_help)
+    add("--user-id", type=_decoded, help="6-128 characters that identify the end user")
+    add("--save", metavar="FILE", help="also download the image to this file")
     send = "also send the image as the bot's card to a chat (oc_...) or a person (ou_...); needs the bot's settings"
     add("--send", metavar="CHAT_OR_OPEN_ID", type=recipient_id, help=send)
     return parser
@@ -353,12 +352,3 @@ def _decoded(argument: str) -> str:
         return os.fsencode(argument).decode()
     except UnicodeError:
         return argument
-
-
-def _path(argument: str) -> str:
-    """A path as the file system takes it, which under an ASCII locale is how it was passed."""
-    try:
-        os.fsencode(argument)
-    except UnicodeEncodeError:
-        return os.fsdecode(argument.encode("utf-8", "surrogateescape"))
-    return argument
