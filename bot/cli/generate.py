@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import httpx
+
 from bot import __version__
 from bot.addresses import parse_proxy
 from bot.cli import stdio
@@ -25,15 +27,13 @@ from bot.errors import DownloadFailed, ErrorKind, GlmError, SettingsError
 from bot.glm.api import validate_key, validate_prompt, validate_user_id
 from bot.glm.client import Downloader, GlmClient, fetch_with_retries
 from bot.glm.transport import Allows, GuardedTransport, is_public
+from bot.models import GeneratedImage, ImageFile
 from bot.options import DEFAULTS, OPTIONS, QUALITIES, Options, check_each
 from bot.sizes import DEFAULT_MODEL, MODELS
 from bot.timings import DownloadRetries
 
 if TYPE_CHECKING:
-    import httpx
-
     from bot.cli.send import Sender
-    from bot.models import GeneratedImage, ImageFile
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -175,7 +175,9 @@ def _run(args: argparse.Namespace, client: _Client) -> None:
             with _saving(args.save):
                 file.write(content.content)
             result["saved_file"] = file.path
-            _note_suffix(file.path, content)
+            given = os.path.splitext(args.save)[1].lower().replace(".jpeg", ".jpg")  # noqa: PTH122
+            if given not in ("", content.suffix):
+                _note(f"{file.path} holds {content.format} data, whose suffix is {content.suffix}")
         if sender is not None:
             sender.send(prompt, options, image, content, seconds=seconds)
 
@@ -201,15 +203,14 @@ class _Client:
 
     def download(self, url: str, purpose: str) -> ImageFile:
         """Downloads the image from a link that the platform has just given."""
-        given_at = time.monotonic()
         try:
             transport = self.transport or _network(allows=is_public)
             with Downloader(transport=transport) as downloader, _progress("Downloading"):
                 return fetch_with_retries(
                     lambda: downloader.fetch(url),
-                    link_age=lambda: time.monotonic() - given_at,
+                    link_age=lambda: 0.0,
                     retries=self.retries or DownloadRetries(),
-                    stopped_in=lambda seconds: bool(time.sleep(seconds)),  # type: ignore[func-returns-value]
+                    stopped_in=threading.Event().wait,
                 )
         except DownloadFailed as error:
             message = f"Failed to download image {purpose}: {error.message}"
@@ -232,16 +233,15 @@ def _api_key() -> str:
 
 
 def _read_stdin() -> str:
+    reason = "is closed"
     try:
-        if sys.stdin is None:
-            raise GlmError("Invalid prompt: standard input is closed", ErrorKind.INVALID_PROMPT)
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        if sys.stdin is not None:
+            return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise GlmError("Invalid prompt: standard input is not UTF-8 text", ErrorKind.INVALID_PROMPT) from None
+        reason = "is not UTF-8 text"
     except OSError as error:
-        raise GlmError(
-            f"Invalid prompt: standard input cannot be read: {error.strerror or error}", ErrorKind.INVALID_PROMPT
-        ) from error
+        reason = f"cannot be read: {error.strerror or error}"
+    raise GlmError(f"Invalid prompt: standard input {reason}", ErrorKind.INVALID_PROMPT)
 
 
 @contextmanager
@@ -250,12 +250,6 @@ def _saving(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise DownloadFailed(f"Failed to download image to {path}: {error.strerror or error}") from error
-
-
-def _note_suffix(path: str, image: ImageFile) -> None:
-    given = os.path.splitext(path)[1].lower()  # noqa: PTH122
-    if given and given not in ((".jpg", ".jpeg") if image.format == "JPEG" else (image.suffix,)):
-        _note(f"{path} holds {image.format} data, whose suffix is {image.suffix}")
 
 
 def _sender(recipient: str) -> Sender:
