@@ -11,7 +11,7 @@ from bot.dotenv import SHIPPED
 
 
 def main(argv: Sequence[str]) -> int:
-    """Copies the shipped files that the folder does not have; returns 1 if it cannot be written."""
+    """Copies the shipped files that the folder does not have; exits with 1 if it cannot be written."""
     parser = command_parser(
         "config",
         description="Copies the shipped configuration to a folder of your own, which no upgrade overwrites.",
@@ -30,8 +30,7 @@ def main(argv: Sequence[str]) -> int:
                 own.write_bytes(shipped.read_bytes())
                 print(f"copied  {own}")
     except OSError as error:
-        print(f"{error.filename or folder} cannot be written: {error.strerror}", file=sys.stderr)
-        return 1
+        sys.exit(f"{error.filename or folder} cannot be written: {error.strerror}")
     print(
         f"\nSet BOT_CONFIG_DIR={folder} and restart the bot. Delete the files that you do not change, except bot.toml: "
         "the shipped ones are used in their place, and get better with upgrades."

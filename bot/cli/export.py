@@ -6,7 +6,6 @@ import argparse
 import csv
 import io
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from sqlalchemy import Row
 
+from bot.cli import stdio
 from bot.cli.arguments import command_parser, person
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check_local import check_database
@@ -39,7 +39,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exports; returns 0 if everything was written, 1 if not, 2 for a usage error."""
+    """Exports; returns 0, or exits with 1 if not everything was written and 2 for a usage error."""
     parser = _parser()
     args = parser.parse_args(argv)
     if args.since and args.until and args.since > args.until:
@@ -47,17 +47,15 @@ def main(argv: Sequence[str]) -> int:
     settings = load()
     checked = check_database(settings)
     if not checked.ok:
-        print(f"The database {checked.detail}; {checked.fix}", file=sys.stderr)
-        return 1
+        sys.exit(f"The database {checked.detail}; {checked.fix}")
     try:
         return _export(settings, args)
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain again when it closes the output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        stdio.silence(sys.stdout)
         return 0
     except OSError as error:
-        print(f"{args.output or 'The output'} cannot be written: {error.strerror or error}", file=sys.stderr)
-        return 1
+        sys.exit(f"{args.output or 'The output'} cannot be written: {error.strerror or error}")
 
 
 def _export(settings: Settings, args: argparse.Namespace) -> int:
@@ -119,16 +117,13 @@ def _values(row: Row[Any], *, prices: Mapping[str, float], zone: tzinfo) -> dict
     }
 
 
-def csv_cell(value: Any) -> str:
+def csv_cell(value: Any) -> Any:
     """A value in CSV: text that a spreadsheet would take for a formula begins with an apostrophe."""
-    if value is None:
-        return ""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, list):
         return " ".join(f"{found['role']}:{found['level']}" for found in value)
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _iso(seconds: float | None, zone: tzinfo) -> str | None:

@@ -21,7 +21,7 @@ Not reached from here: messages and images in Feishu, the records in a Base, log
 
 
 def main(argv: Sequence[str]) -> int:
-    """Shows what is stored about a person, asks, and deletes it; returns 0 if it did, else 1."""
+    """Shows what is stored about a person, asks, and deletes it; returns 0 if it did, and exits with 1 if not."""
     parser = command_parser(
         "forget",
         description="Deletes everything stored about a person: prompts, generations, images, settings; the bot may run",
@@ -33,27 +33,27 @@ def main(argv: Sequence[str]) -> int:
     settings = load()
     checked = check_database(settings)
     if not checked.ok:
-        return _refuse(f"The database {checked.detail}; {checked.fix}")
+        sys.exit(f"The database {checked.detail}; {checked.fix}")
     with closing(Database(read_url(settings.url), connections=1)) as database:
         stored = stored_of(database, given.user)
         if stored == PersonData():
-            return _refuse(f"Nothing is stored about {given.user}.")
+            sys.exit(f"Nothing is stored about {given.user}.")
         print(
             f"Stored about {given.user}: {stored.requests:,} requests, {stored.generations:,} generations, "
             f"{stored.sends:,} other messages, {len(stored.originals):,} images, {stored.settings:,} settings, "
             f"{stored.turns:,} queue turns."
         )
         if stored.goes_on:
-            return _refuse(_unfinished(stored))
+            sys.exit(_unfinished(stored))
         if not given.yes and not _agreed():
-            return _refuse("Nothing was deleted.")
+            sys.exit("Nothing was deleted.")
         return _forget(database, settings, given.user)
 
 
 def _forget(database: Database, settings: Settings, who: str) -> int:
     stored = forget(database, who)
     if stored.goes_on:
-        return _refuse(_unfinished(stored))
+        sys.exit(_unfinished(stored))
     files = [settings.data_dir / "originals" / name for name in stored.originals]
     missing = sum(not file.exists() for file in files)
     for file in files:
@@ -65,7 +65,7 @@ def _forget(database: Database, settings: Settings, who: str) -> int:
     try:
         vacuum(database)
     except DatabaseUnavailable as error:
-        return _refuse(
+        sys.exit(
             f"The rows are deleted, but their bytes may still be in the database file, which could not be rewritten "
             f"({error}). Stop the bot and run: sqlite3 FILE VACUUM"
         )
@@ -85,8 +85,3 @@ def _agreed() -> bool:
     except EOFError:
         print()
         return False
-
-
-def _refuse(why: str) -> int:
-    print(why, file=sys.stderr)
-    return 1

@@ -201,7 +201,7 @@ USAGE_ERRORS = {
 def test_no_cell_is_a_formula() -> None:
     for start in "=+-@\t\r\n＝＋－＠":
         assert csv_cell(f"{start}1") == f"'{start}1"
-    assert (csv_cell("ou_1"), csv_cell(-1.5)) == ("ou_1", "-1.5")
+    assert (csv_cell("ou_1"), csv_cell(-1.5)) == ("ou_1", -1.5)
 
 
 def test_a_usage_error_says_what_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
