@@ -36,16 +36,11 @@ class AtomicFile:
         self._part = os.path.join(os.path.dirname(self._target), f".{os.urandom(6).hex()}.part")
         mode = 0o600 if private else 0o666
         opener = lambda part, flags: os.open(part, flags, mode)  # noqa: E731
-        try:
-            self.part: IO[bytes] = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
-            """What is written here appears with :meth:`finish`."""
-            if old is not None and not private:
-                with suppress(OSError):
-                    os.fchmod(self.part.fileno(), old)
-        except BaseException:
-            # A signal may come when the file has just been made.
-            self._remove_part()
-            raise
+        self.part: IO[bytes] = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
+        """What is written here appears with :meth:`finish`."""
+        if old is not None and not private:
+            with suppress(OSError):
+                os.fchmod(self.part.fileno(), old)
 
     def write(self, content: bytes) -> None:
         """Writes the whole file and lets it appear; after an ``OSError`` nothing has."""
@@ -64,9 +59,6 @@ class AtomicFile:
 
     def __exit__(self, *_: object) -> None:
         self.part.close()
-        self._remove_part()
-
-    def _remove_part(self) -> None:
         with suppress(FileNotFoundError):
             os.unlink(self._part)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -58,18 +57,6 @@ def test_an_old_file_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
         with AtomicFile(str(target)) as file:
             file.write(b"%o" % permissions)
         assert (mode(target), list(target.parent.iterdir())) == (permissions, [target])
-
-
-def test_a_signal_right_after_the_file_was_made_leaves_none(tmp_path: Path) -> None:
-    def strike(_frame: object, event: str, called: object) -> None:
-        if event == "c_return" and called is os.open:
-            sys.setprofile(None)
-            raise KeyboardInterrupt
-
-    sys.setprofile(strike)
-    with pytest.raises(KeyboardInterrupt):
-        AtomicFile(str(tmp_path / "image.png"))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_reported_path_is_absolute_and_one_that_cannot_be_a_file_is_rejected(tmp_path: Path) -> None:
