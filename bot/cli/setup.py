@@ -30,24 +30,22 @@ from bot.chat.parsing.events import EVENT_TYPES
 from bot.cli.arguments import command_parser
 from bot.cli.atomic_file import AtomicFile
 from bot.cli.check import as_text, check_all
-from bot.dotenv import DOTENV, read_dotenv
+from bot.dotenv import DOTENV, SHIPPED, read_dotenv
 from bot.errors import AppNotRegistered, FeishuError, FeishuUnreachable, GlmError, SettingsError
 from bot.feishu.client import FeishuClient
 from bot.feishu.registration import ACCOUNTS, AppRegistration, Brand, RegisteredApp
 from bot.glm.api import KEY_PAGE, validate_key
 from bot.models import Language
 from bot.sandbox.feishu.registration import OUTCOMES, RegistrationStandIn
-from bot.settings import VARIABLES, Settings, config_folder, load
+from bot.settings import VARIABLES, Settings, load
 
 CALLBACK = "card.action.trigger"
 
 AVATAR = "https://cdn.jsdelivr.net/gh/jdecked/twemoji@15.1.0/assets/72x72/1f3a8.png"
 """A painter's palette of Twemoji (CC-BY 4.0); the confirmation page allows another picture."""
 
-_BLACK_ON_WHITE, _RESET = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
+_WHITE_ON_BLACK, _RESET = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
 """Colors of the 256-color palette, which a terminal's theme does not change."""
-
-_MODULES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}  # two modules of a QR code, one above the other
 
 
 def main(argv: Sequence[str]) -> int:
@@ -152,8 +150,7 @@ class Setup:
     def __post_init__(self) -> None:
         self._dotenv = self.folder / DOTENV
         # The shipped texts, as a team's own configuration may be of an older version.
-        self._config = config_folder({})
-        self._messages = Messages.load(self._config)
+        self._messages = Messages.load(SHIPPED)
         self._language = terminal_language(self.environment)
 
     def run(self, *, app_id: str = "", new_app: bool = False) -> bool:
@@ -195,7 +192,7 @@ class Setup:
         network = settings.network
         registration = AppRegistration(accounts=self.accounts, proxy=network.proxy, ca_file=network.ca_file)
         registration.begin()
-        scopes = json.loads((self._config / "scopes.json").read_text(encoding="utf-8"))
+        scopes = json.loads((SHIPPED / "scopes.json").read_text(encoding="utf-8"))
         addons = {
             "preset": False,
             "scopes": {"tenant": scopes["scopes"]["tenant"]},
@@ -274,7 +271,7 @@ class Setup:
         try:
             with AtomicFile(str(self._dotenv), private=True) as file:
                 if values:
-                    source = self._dotenv if self._dotenv.exists() else self._config / "example.env"
+                    source = self._dotenv if self._dotenv.exists() else SHIPPED / "example.env"
                     file.write(with_variables(source.read_text(encoding="utf-8-sig"), values).encode())
         except OSError as error:
             raise SettingsError([f"{self._dotenv}: cannot be written: {error.strerror}"]) from error
@@ -302,14 +299,10 @@ def qr_code(link: str, *, columns: int) -> str:
     """The QR code of a link, dark on light on any background; empty if it needs more columns."""
     code = segno.make(link, error="l", boost_error=False, micro=False)
     for border in (2, 1):
-        rows = [tuple(row) for row in code.matrix_iter(border=border)]
-        if len(rows) <= columns:
-            rows += [(0,) * len(rows)] * (len(rows) % 2)
-            lines = (
-                "".join(map(_MODULES.__getitem__, zip(*pair, strict=True)))
-                for pair in zip(rows[::2], rows[1::2], strict=True)
-            )
-            return "\n".join(f"{_BLACK_ON_WHITE}{line}{_RESET}" for line in lines)
+        if code.symbol_size(border=border)[0] <= columns:
+            drawn = io.StringIO()
+            code.terminal(drawn, border=border, compact=True)
+            return "\n".join(f"{_WHITE_ON_BLACK}{line}{_RESET}" for line in drawn.getvalue().splitlines())
     return ""
 
 
