@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -18,9 +19,7 @@ DOMAINS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.c
 DATABASE_URL_FIX = "set DATABASE_URL to postgresql://user:password@host/name, or leave it empty for SQLite"
 
 _DATABASES = frozenset({"sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg"})
-_ORIGIN = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?/?"
-)
+_ORIGIN = re.compile(r"https?://([a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?")
 _LARGEST_PORT = 65_535
 
 
@@ -31,10 +30,22 @@ def parse_origin(given: str) -> str:
     """
     # Some non-ASCII letters have ASCII letters as their lower case.
     wanted = given.lower() if given.isascii() else ""
-    found = _ORIGIN.fullmatch(DOMAINS.get(wanted, wanted))
-    if found and _is_usable_origin(**found.groupdict()):
-        return found[0].rstrip("/")
+    origin = DOMAINS.get(wanted, wanted)
+    # What is no address in brackets, or no port, raises when it is read.
+    with suppress(ValueError):
+        parts = urlsplit(origin)
+        may_be_used = parts.scheme == "https" or is_loopback(parts.hostname or "")
+        if may_be_used and parts.port != 0 and _ORIGIN.fullmatch(origin):
+            return origin.rstrip("/")
     raise ValueError("must be feishu, lark, or an https origin such as https://open.feishu.cn")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, where nothing needs to be encrypted."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def parse_proxy(given: str) -> str:
@@ -133,13 +144,3 @@ def _check_postgres(url: URL, *, ats: int) -> None:
         url.get_dialect()().create_connect_args(url)
     except (ArgumentError, ValueError):
         raise ValueError("has hosts and ports in its parameters that do not go together") from None
-
-
-def _is_usable_origin(*, scheme: str, host: str, port: str | None) -> bool:
-    if port is not None and not 1 <= int(port) <= _LARGEST_PORT:
-        return False
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return "[" not in host and (scheme == "https" or host == "localhost")
-    return scheme == "https" or address.is_loopback

@@ -28,10 +28,11 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus, InvalidURI,
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
+from bot.addresses import is_loopback
 from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu import sdk
 from bot.feishu.client import FeishuClient, require_str
-from bot.feishu.network import is_loopback, proxy_for, trusted
+from bot.feishu.network import proxy_for, trusted
 from bot.logs import get_logger
 
 _Frame, _const = sdk.load_frames()

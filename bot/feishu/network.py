@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from bot.addresses import is_usable_proxy
+from bot.addresses import is_loopback, is_usable_proxy
 from bot.errors import SettingsError
 
 
@@ -61,11 +60,3 @@ def proxy_for(host: str, *, configured: str = "") -> str | None:
             expected = "must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used"
             raise SettingsError([f"{variable}: {expected}. Correct it, unset it, or pass it by with NO_PROXY={host}"])
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, where nothing needs to be encrypted."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
