@@ -11,7 +11,6 @@ from typing import Any
 from bot.chat.cards.elements import CardContext, content
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.cli.arguments import kind_of
 from bot.cli.check_local import CheckResult, Outcome, run_check
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import error_codes as fixes
@@ -154,11 +153,6 @@ def _test_card(client: FeishuClient, settings: Settings, recipient: str) -> Outc
         return None, "not sent: its text cannot be read"
     cards = CardContext(messages=messages, styles=Styles(()), zone=UTC)
     card = cards.card("check.title", [cards.paragraph("check.text")])
-    message_id = client.send(
-        recipient,
-        receive_id_type=kind_of(recipient),
-        msg_type="interactive",
-        content=content(card),
-        uuid=f"check-{secrets.token_hex(8)}",
-    )
+    uuid = f"check-{secrets.token_hex(8)}"
+    message_id = client.send(recipient, msg_type="interactive", content=content(card), uuid=uuid)
     return True, f"sent to {recipient} as {message_id}"

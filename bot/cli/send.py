@@ -9,7 +9,6 @@ from bot.chat.cards.elements import Card, CardContext, content
 from bot.chat.cards.request_card import render_request, render_request_text
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.cli.arguments import kind_of
 from bot.errors import ErrorKind, FeishuAction, FeishuError, GlmError
 from bot.feishu.client import FeishuClient
 from bot.feishu.error_codes import describe, suggest_fix
@@ -75,10 +74,5 @@ class Sender:
             self._client.close()
 
     def _send_one(self, msg_type: str, body: Card) -> None:
-        self._client.send(
-            self._recipient,
-            receive_id_type=kind_of(self._recipient),
-            msg_type=msg_type,
-            content=content(body),
-            uuid=f"cli-{secrets.token_hex(8)}",
-        )
+        uuid = f"cli-{secrets.token_hex(8)}"
+        self._client.send(self._recipient, msg_type=msg_type, content=content(body), uuid=uuid)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -209,12 +209,13 @@ class FeishuClient:
         answer = self.call("reply", "POST", "im/v1/messages/{}/reply", message_id, body=body)
         return require_str(answer, "data", "message_id", call="reply")
 
-    def send(
-        self, receive_id: str, *, receive_id_type: Literal["chat_id", "open_id"], msg_type: str, content: str, uuid: str
-    ) -> str:
-        """Sends a message that quotes none; arguments and result as for :meth:`reply` (im-v1/message/create)."""
+    def send(self, receive_id: str, *, msg_type: str, content: str, uuid: str) -> str:
+        """Sends a message that quotes none to a chat (``oc_``) or a person (``ou_``) (im-v1/message/create).
+
+        The other arguments and the result are those of :meth:`reply`.
+        """
         body = {"receive_id": receive_id, "msg_type": msg_type, "content": content, "uuid": uuid}
-        query = {"receive_id_type": receive_id_type}
+        query = {"receive_id_type": "chat_id" if receive_id.startswith("oc_") else "open_id"}
         answer = self.call("create", "POST", "im/v1/messages", params=query, body=body)
         return require_str(answer, "data", "message_id", call="create")
 

@@ -296,9 +296,7 @@ class CardPublisher:
             uuid = send_uuid(request.request_id, step)
             return self.feishu.reply(request.reply_to, **message, uuid=uuid, in_thread=request.in_topic)
         uuid = send_uuid(request.request_id, f"{step}:unquoted")
-        return self.feishu.send(
-            target, receive_id_type="chat_id" if request.chat_id else "open_id", **message, uuid=uuid
-        )
+        return self.feishu.send(target, **message, uuid=uuid)
 
     def _patch(self, request: Request, message_id: str, card: Card) -> None:
         self._reserve(request, message_id)

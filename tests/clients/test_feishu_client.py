@@ -42,7 +42,7 @@ CALLS: list[tuple[Callable[[FeishuClient], object], str, object, object]] = [
         "om_new",
     ),
     (
-        lambda client: client.send("ou_1", receive_id_type="open_id", **TEXT),
+        lambda client: client.send("ou_1", **TEXT),
         f"POST {MESSAGES}?receive_id_type=open_id",
         {**TEXT, "receive_id": "ou_1"},
         "om_new",
