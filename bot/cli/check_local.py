@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import os
 import shutil
 import socket
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -59,8 +59,6 @@ _LOST_WITH_CONTAINER = {"overlay", "tmpfs", "ramfs"}
 _EPHEMERAL = ("DYNO", "K_SERVICE", "VCAP_APPLICATION")
 """Variables of Heroku, Cloud Run and Cloud Foundry, whose disks are emptied at every restart."""
 _MIGRATE = "run: python -m bot migrate (serve and worker do so too when they start)"
-_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
-"""Where a server is asked that listens on every address."""
 
 _ENCRYPTION = "事件与回调 Events & Callbacks → 加密策略 Encryption Strategy"
 _EVENT_SECRETS = {
@@ -350,15 +348,14 @@ def port(settings: Settings) -> Outcome:
             return False, f"{place} cannot be used: {error.strerror or error}", PORT_FIX.format(variable="PORT")
     else:
         return True, f"{place} is free"
-    if _is_bot(_LOOPBACK.get(host, host), number):
+    # The addresses that stand for every interface lead to this machine.
+    if _is_bot(host or "127.0.0.1", number):
         return True, f"{place} is taken by a bot that runs already (/healthz says ok)"
     return False, f"{place} is taken by another program", PORT_TAKEN_FIX.format(variable="PORT")
 
 
 def _is_bot(host: str, number: int) -> bool:
-    with closing(http.client.HTTPConnection(host, number, timeout=2.0)) as connection:
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().read(16) == b"ok\n"
-        except (OSError, http.client.HTTPException):
-            return False
+    url = httpx.URL(scheme="http", host=host, port=number, path="/healthz")
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=2.0, trust_env=False).content == b"ok\n"
+    return False
