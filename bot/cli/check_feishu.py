@@ -11,7 +11,7 @@ from typing import Any
 from bot.chat.cards.elements import CardContext, content
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
-from bot.cli.check_local import CheckResult, Outcome, run_check
+from bot.cli.check_local import CheckResult, Outcome
 from bot.errors import FeishuAction, FeishuError, SettingsError
 from bot.feishu import error_codes as fixes
 from bot.feishu.bitable import FIELDS, BitableClient
@@ -83,7 +83,11 @@ def check_feishu(
             if (name == "Base log" and not settings.base.app_token) or (name == "Test card" and recipient is None):
                 continue
             if not skip:
-                result = run_check(name, check, domain=settings.domain)
+                try:
+                    result = CheckResult(name, *check())
+                except FeishuError as error:
+                    fix = fixes.suggest_fix(error, domain=settings.domain)
+                    result = CheckResult(name, ok=False, detail=fixes.describe(error), fix=fix)
                 yield result
                 skip = "no token" if name == "Feishu token" and not result.ok else ""
             elif name not in ("Base log", "Events and callbacks"):

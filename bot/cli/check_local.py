@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +28,7 @@ from bot.db.migrate import HEAD, current_revision
 from bot.db.timers import current_outages
 from bot.db.usage import read_month
 from bot.dotenv import SHIPPED, read_config, read_toml
-from bot.errors import DatabaseUnavailable, FeishuError, GlmError, SettingsError
-from bot.feishu.error_codes import describe, suggest_fix
+from bot.errors import DatabaseUnavailable, GlmError, SettingsError
 from bot.glm.api import KEY_PAGE, validate_key
 from bot.service.event_handler import NAMESAKE
 from bot.settings import (
@@ -89,16 +88,6 @@ class CheckResult:
 
 Outcome = tuple[bool | None, str] | tuple[bool | None, str, str | None]
 """A result without its name."""
-
-
-def run_check(name: str, check: Callable[[], Outcome], *, domain: str = "") -> CheckResult:
-    """Runs a check; its error is its result. ``domain`` is Feishu's, for links."""
-    try:
-        return CheckResult(name, *check())
-    except FeishuError as error:
-        return CheckResult(name, ok=False, detail=describe(error), fix=suggest_fix(error, domain=domain))
-    except (DatabaseUnavailable, SQLAlchemyError):
-        return CheckResult(name, ok=None, detail="not known: the database does not answer")
 
 
 def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[CheckResult]:
@@ -252,10 +241,9 @@ def _schema(database: Database, engine: str) -> Outcome:
         detail, _, fix = error.faults[0].partition(": ")[2].partition("; ")
         return False, detail, fix
     except (DatabaseUnavailable, SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        reason = str(getattr(cause, "orig", None) or cause).strip().splitlines() or [type(cause).__name__]
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         fix = "check whether it runs, whether DATABASE_URL is right, and whether this machine may reach it"
-        return False, f"does not answer: {reason[0]}", fix
+        return False, f"does not answer: {reason}", fix
     if revision is None:
         return None, "answers, but has no tables yet", _MIGRATE
     if revision == HEAD:
@@ -275,17 +263,23 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
         yield CheckResult(name, None, "not known without the database")
         return
     with closing(Database(read_url(settings.url), connections=1)) as database:
-        yield run_check(name, lambda: _calls(database, settings))
-        with suppress(DatabaseUnavailable, SQLAlchemyError):
-            if namesake := get_value(database, NAMESAKE.format(settings.app_id)):
-                detail = f"another identity was mentioned under the bot's name: {namesake}"
-                fix = (
-                    "when people cannot reach the bot in groups: remove an older bot of that name from the group and "
-                    "add this one, and compare FEISHU_APP_ID with the app of that bot"
-                )
-                yield CheckResult("Mentions", ok=False, detail=detail, fix=fix)
-            for outage in current_outages(database):
-                yield CheckResult(f"Refused: {outage.call}", ok=False, detail=outage.reason, fix=outage.fix)
+        try:
+            calls = _calls(database, settings)
+            namesake = get_value(database, NAMESAKE.format(settings.app_id))
+            outages = current_outages(database)
+        except (DatabaseUnavailable, SQLAlchemyError):
+            yield CheckResult(name, None, "not known: the database does not answer")
+            return
+    yield CheckResult(name, *calls)
+    if namesake:
+        detail = f"another identity was mentioned under the bot's name: {namesake}"
+        fix = (
+            "when people cannot reach the bot in groups: remove an older bot of that name from the group and add this "
+            "one, and compare FEISHU_APP_ID with the app of that bot"
+        )
+        yield CheckResult("Mentions", ok=False, detail=detail, fix=fix)
+    for outage in outages:
+        yield CheckResult(f"Refused: {outage.call}", ok=False, detail=outage.reason, fix=outage.fix)
 
 
 def _calls(database: Database, settings: Settings) -> Outcome:
