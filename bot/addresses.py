@@ -49,26 +49,19 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_proxy(given: str) -> str:
-    """The HTTP proxy that ``[network] proxy`` names, empty for none; raises ``ValueError`` for anything else."""
-    if given and not is_usable_proxy(given):
-        raise ValueError("must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used")
-    return given
-
-
-def is_usable_proxy(proxy: str) -> bool:
-    """Whether an address is that of an HTTP proxy."""
-    try:
-        parts = urlsplit(proxy)
-        # A port that is no number raises when it is read.
-        return (
-            bool(parts.hostname)
+    """The address of an HTTP proxy, empty for none; raises ``ValueError`` for anything else."""
+    # A port that is no number raises when it is read.
+    with suppress(ValueError):
+        parts = urlsplit(given)
+        if not given or (
+            parts.hostname
             and parts.port != 0
             and parts.scheme in {"http", "https"}
             and not (parts.path.strip("/") or parts.query or parts.fragment)
             and (parts.username is None) == (parts.password is None)
-        )
-    except ValueError:
-        return False
+        ):
+            return given
+    raise ValueError("must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used")
 
 
 def parse_ca_file(given: str) -> str:

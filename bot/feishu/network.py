@@ -8,7 +8,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from bot.addresses import is_loopback, is_usable_proxy
+from bot.addresses import is_loopback, parse_proxy
 from bot.errors import SettingsError
 
 
@@ -52,11 +52,11 @@ def proxy_for(host: str, *, configured: str = "") -> str | None:
     proxies = getproxies()
     for name in ("https_proxy", "all_proxy"):
         if given := proxies.get(name.removesuffix("_proxy")):
-            proxy = given if "://" in given else f"http://{given}"
-            if is_usable_proxy(proxy):
-                return proxy
-            # Where both are set, the lower-case name counts.
-            variable = name if name in os.environ else name.upper()
-            expected = "must be http://host:port or http://name:password@host:port; a SOCKS proxy cannot be used"
-            raise SettingsError([f"{variable}: {expected}. Correct it, unset it, or pass it by with NO_PROXY={host}"])
+            try:
+                return parse_proxy(given if "://" in given else f"http://{given}")
+            except ValueError as error:
+                # Where both are set, the lower-case name counts.
+                variable = name if name in os.environ else name.upper()
+                fix = f"Correct it, unset it, or pass it by with NO_PROXY={host}"
+                raise SettingsError([f"{variable}: {error}. {fix}"]) from None
     return None
