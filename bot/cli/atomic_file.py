@@ -34,13 +34,12 @@ class AtomicFile:
         old = _replaceable(expanded)
         os.makedirs(os.path.dirname(self._target), exist_ok=True)
         self._part = os.path.join(os.path.dirname(self._target), f".{os.urandom(6).hex()}.part")
-        mode = 0o600 if private else 0o666
-        opener = lambda part, flags: os.open(part, flags, mode)  # noqa: E731
-        self.part: IO[bytes] = open(self._part, "xb", opener=opener)  # noqa: SIM115 - closed on leaving
+        number = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+        self.part: IO[bytes] = open(number, "wb")  # noqa: SIM115 - closed on leaving
         """What is written here appears with :meth:`finish`."""
         if old is not None and not private:
             with suppress(OSError):
-                os.fchmod(self.part.fileno(), old)
+                os.fchmod(number, old)
 
     def write(self, content: bytes) -> None:
         """Writes the whole file and lets it appear; after an ``OSError`` nothing has."""
