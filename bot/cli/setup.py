@@ -151,7 +151,8 @@ class Setup:
         self._dotenv = self.folder / DOTENV
         # The shipped texts, as a team's own configuration may be of an older version.
         self._messages = Messages.load(SHIPPED)
-        self._language = terminal_language(self.environment)
+        locale = next(filter(None, map(self.environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+        self._language: Language = "zh" if locale.startswith("zh") else "en"
 
     def run(self, *, app_id: str = "", new_app: bool = False) -> bool:
         """Takes every step but the start; returns whether the check passed. The arguments are those of the command.
@@ -287,12 +288,6 @@ class Setup:
             self.say("setup.check_passed", count=sum(result.ok is True for result in results))
         self.say("setup.policy", page=f"{settings.domain}/app/{settings.app_id}")
         return not failed
-
-
-def terminal_language(environment: Mapping[str, str]) -> Language:
-    """Chinese if the locale of the terminal is, else English."""
-    locale = next(filter(None, (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return "zh" if locale.startswith("zh") else "en"
 
 
 def qr_code(link: str, *, columns: int) -> str:
