@@ -17,7 +17,6 @@ from bot import logs
 from bot.background import Background
 from bot.chat.cards.elements import CardContext
 from bot.chat.messages import Messages
-from bot.chat.parsing.events import EVENT_TYPES
 from bot.chat.parsing.wording import Rules
 from bot.chat.styles import Styles
 from bot.db.database import Database, read_url
@@ -121,7 +120,6 @@ class Bot:
         self._metrics = Metrics(
             snapshot=partial(self._reports.snapshot, slots=self._slots, alive_within=self._timings.silence),
             budget=settings.limits.yuan_per_month,
-            event_types=EVENT_TYPES,
             count_feishu_call=self._calls.count,
         )
         self.background = Background(stopping=self._stopping, on_crash=self._metrics.task_crashed)

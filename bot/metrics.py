@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -22,8 +22,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ACKNOWLEDGED = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 CALLED = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MADE = (2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0)
-# How many codes of a platform become labels, each of which is a time series, and how long one may be.
-MAX_CODES, MAX_CODE_LENGTH = 50, 40
 # How an image may end.
 OUTCOMES = (
     State.DONE,
@@ -56,7 +54,7 @@ class Metrics:
     """The metrics of one process, in a registry of its own; thread-safe.
 
     Counters belong to the process. Gauges of the state are the same in every process: use ``max``, not ``sum``; a
-    ``DatabaseUnavailable`` of ``snapshot`` makes ``bot_database_up`` 0. Other ``event_types`` have the label ``other``.
+    ``DatabaseUnavailable`` of ``snapshot`` makes ``bot_database_up`` 0.
     """
 
     def __init__(
@@ -64,11 +62,9 @@ class Metrics:
         *,
         snapshot: Callable[[], Snapshot],
         budget: float,
-        event_types: Collection[str] = (),
         count_feishu_call: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._count_feishu_call = count_feishu_call
-        self._kinds = {*event_types, "url_verification", "unknown"}
         self.registry = CollectorRegistry()
         counter = partial(Counter, registry=self.registry)
         seconds = partial(Histogram, registry=self.registry)
@@ -93,12 +89,11 @@ class Metrics:
             "bot_glm_call_seconds", "Paid calls to GLM by the platform's code, or ok.", ("model", "code"), buckets=MADE
         )
         self._crashes = counter("bot_task_crashes", "Unexpected errors in background tasks.", ("task",))
-        self._feishu_codes, self._glm_codes = _Codes(), _Codes()
         self.registry.register(_StateCollector(snapshot, budget))
         ProcessCollector(registry=self.registry)
 
     def event_answered(self, kind: str, outcome: str, seconds: float) -> None:
-        self._events.labels(kind if kind in self._kinds else "other", outcome).inc()
+        self._events.labels(kind, outcome).inc()
         self._acknowledged.observe(seconds)
 
     def request_received(self, kind: str, outcome: str) -> None:
@@ -113,10 +108,10 @@ class Metrics:
     def feishu_called(self, name: str, seconds: float, code: int | None) -> None:
         """A call to Feishu has ended; ``code`` is ``None`` without an answer."""
         self._count_feishu_call(name)
-        self._feishu.labels(name, self._feishu_codes.label("none" if code is None else str(code))).observe(seconds)
+        self._feishu.labels(name, "none" if code is None else code).observe(seconds)
 
     def glm_called(self, model: str, seconds: float, code: str) -> None:
-        self._glm.labels(model, self._glm_codes.label(code)).observe(seconds)
+        self._glm.labels(model, code).observe(seconds)
 
     def task_crashed(self, name: str) -> None:
         self._crashes.labels(name).inc()
@@ -125,27 +120,10 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-@dataclass
-class _Codes:
-    """The first :data:`MAX_CODES` codes as labels; any further one is ``other``, and its number is in the log."""
-
-    seen: set[str] = field(default_factory=set)
-
-    def label(self, code: str) -> str:
-        code = code[:MAX_CODE_LENGTH]
-        if code not in self.seen and len(self.seen) >= MAX_CODES:
-            return "other"
-        self.seen.add(code)
-        return code
-
-
 @dataclass(frozen=True)
 class _StateCollector(Collector):
     read: Callable[[], Snapshot]
     budget: float
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        return iter(())  # a registration must not read the database
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         state: Snapshot = {"bot_database_up": 0}

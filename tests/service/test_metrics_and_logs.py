@@ -210,23 +210,6 @@ def test_calls_that_could_not_be_stored_are_kept_for_the_next_time(tmp_path: Pat
         assert reports_of(database, PERIODS).stats().feishu_calls == 1
 
 
-def test_the_number_of_labels_is_bounded() -> None:
-    """Event types that nothing reads, and codes beyond those of a usual day, are counted together as other."""
-    counted = Metrics(snapshot=no_state, budget=0.0)
-    for number in range(1_000):
-        counted.event_answered(f"im.unknown_{number}", "accepted", 0.1)
-        counted.feishu_called("reply", 0.1, 230_000 + number)
-        counted.glm_called("glm-image", 1.0, f"{number}" * 50)
-    figures = counted.text().decode()
-    assert 'bot_events_total{kind="other",outcome="accepted"} 1000.0' in figures
-    assert 'bot_feishu_call_seconds_count{call="reply",code="230000"} 1.0' in figures
-    for name in ("bot_feishu_call_seconds_count", "bot_glm_call_seconds_count"):
-        series = [line for line in figures.splitlines() if line.startswith(name)]
-        assert len(series) < 100
-        assert max(map(len, series)) < 150
-        assert sum(float(line.split()[-1]) for line in series) == 1_000
-
-
 def test_people_and_chats_are_listed_by_cost(database: Database) -> None:
     """The highest cost is first, a direct chat names its person, and what cost nothing is not listed."""
     accept(database, "om_1", sender="ou_ann", chat="oc_group", model="cogview-4", count=4)
