@@ -273,7 +273,6 @@ class Bot:
         glm = GlmClient(
             api_key=self._settings.api_key.get_secret_value(),
             transport=self._glm_transport or GuardedTransport(proxy=network.proxy),
-            on_date=self._platform_clock.learn_first,
         )
         images = self._image_transport or GuardedTransport(
             allows=is_public, proxy=network.proxy, tls=trusted(network.ca_file) if network.ca_file else None

@@ -45,10 +45,6 @@ class DownloadRetries:
     first_wait: float = 1.0
     longest_wait: float = 5.0
 
-    def wait_after(self, attempt: int) -> float:
-        """The wait after an attempt, counted from 1."""
-        return backoff_with_jitter(self.first_wait, self.longest_wait, attempt - 1)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
@@ -158,11 +154,6 @@ class PlatformClock:
             self._log_at = now + LOG_EVERY
             fix = "set this machine's clock, for example with NTP"
             log.error("clock wrong", extra={"seconds_ahead_of_platform": round(off), "fix": fix})
-
-    def learn_first(self, date: str | None) -> None:
-        """Takes the ``Date`` of another platform's answer where this one's time is not known yet."""
-        if not self.is_known:
-            self.learn(date)
 
     def now(self) -> float:
         """The platform's time in seconds since 1970."""

@@ -18,7 +18,7 @@ from bot.glm.images import inspect_image, too_large
 from bot.glm.transport import AddressRejected
 from bot.models import GeneratedImage, ImageFile
 from bot.options import Options
-from bot.timings import DownloadRetries
+from bot.timings import DownloadRetries, backoff_with_jitter
 
 ENDPOINT = "https://open.bigmodel.cn/api/paas/v4/images/generations"
 """Where the key goes; no setting, variable or flag changes it."""
@@ -89,12 +89,11 @@ class GlmClient(_Client):
     """Makes images. No call is ever repeated: each may be billed, and the platform has no idempotency key.
 
     ``api_key`` is validated when a call is made; ``deadline`` is the seconds that a whole call may take, by default
-    :func:`call_seconds`; ``on_date`` is called with the ``Date`` header of each answer.
+    :func:`call_seconds`.
     """
 
     api_key: str
     deadline: float | None = None
-    on_date: Callable[[str | None], None] = lambda _date: None
 
     def generate(
         self,
@@ -126,7 +125,6 @@ class GlmClient(_Client):
         headers = {"Authorization": f"Bearer {key}"}
         try:
             with self._stream("POST", ENDPOINT, seconds=seconds, trace=trace, headers=headers, json=body) as response:
-                self.on_date(response.headers.get("Date"))
                 answer = _read(response, limit=_LARGEST_ANSWER)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise GlmError(
@@ -149,13 +147,9 @@ class GlmClient(_Client):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Downloader(_Client):
-    """Downloads images; it knows no API key.
-
-    ``deadline`` is the seconds that a whole download may take, ``largest`` the bytes that an image may have.
-    """
+    """Downloads images; it knows no API key. ``deadline`` is the seconds that a whole download may take."""
 
     deadline: float = DOWNLOAD_SECONDS
-    largest: int = LARGEST_DOWNLOAD
 
     def fetch(self, url: str) -> ImageFile:
         """Downloads one image, its bytes unchanged.
@@ -170,11 +164,11 @@ class Downloader(_Client):
         try:
             with self._stream("GET", address, seconds=self.deadline, headers=headers) as response:
                 _check_head(response)
-                content = _read(response, limit=self.largest)
+                content = _read(response, limit=LARGEST_DOWNLOAD)
         except AddressRejected as error:
             raise DownloadFailed(str(error), permanent=True) from error
         except _TooLargeError as error:
-            raise too_large(f"the picture has more than {self.largest} bytes") from error
+            raise too_large(f"the picture has more than {LARGEST_DOWNLOAD} bytes") from error
         except httpx.TimeoutException as error:
             raise DownloadFailed(f"it did not come within {self.deadline:g} s", transient=True) from error
         except httpx.RequestError as error:
@@ -202,7 +196,7 @@ def fetch_with_retries(
             return fetch()
         except DownloadFailed as error:
             left = min(retries.fresh - link_age(), ends_at - clock())
-            wait = retries.wait_after(attempt)
+            wait = backoff_with_jitter(retries.first_wait, retries.longest_wait, attempt - 1)
             if not (error.transient and attempt < retries.attempts):
                 if left <= 0 or error.permanent:
                     raise

@@ -123,8 +123,8 @@ def test_no_setting_or_flag_leads_the_key_elsewhere() -> None:
     for flag in ("--base-url", "--proxy", "--insecure"):
         result = generate("-p", "猫", flag, "https://elsewhere.example", origin="http://127.0.0.1:9")
         assert (result.code, "unrecognized arguments" in result.answer["error"]["message"]) == (2, True)
-    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock", "on_date"}
-    assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "largest", "clock"}
+    assert set(inspect.signature(GlmClient).parameters) == {"api_key", "transport", "deadline", "clock"}
+    assert set(inspect.signature(Downloader).parameters) == {"transport", "deadline", "clock"}
 
 
 @pytest.mark.parametrize("fault", ["hang", "trickle"])
