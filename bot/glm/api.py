@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -121,28 +122,22 @@ def read_answer(status: int, *, headers: Mapping[str, str], body: bytes, key: st
     if status != HTTPStatus.OK or content is None or content.get("error"):
         raise _error_of(status, headers, body, key)
     request_id = _request_id(headers, content, key)
+    failed = partial(GlmError, status=status, request_id=request_id)
     findings = _findings(content)
     if filters := tuple((one.role, one.level) for one in findings if one.level in _BLOCKING_LEVELS):
-        raise GlmError(
-            "Content safety check failed",
-            ErrorKind.CONTENT_REJECTED,
-            status=status,
-            filters=filters,
-            request_id=request_id,
-        )
+        raise failed("Content safety check failed", ErrorKind.CONTENT_REJECTED, filters=filters)
     match content.get("data"):
         case [{"url": str(given)}, *_] if url := storable(given).strip():
             pass
         case _ if any(_code_and_message(content)):
             raise _error_of(status, headers, body, key)
         case _:
-            message = "The platform answered 200 without an image URL"
-            raise GlmError(message, ErrorKind.SERVER_FAILED, status=status, request_id=request_id)
+            raise failed("The platform answered 200 without an image URL", ErrorKind.SERVER_FAILED)
     try:
         https_url(url)
     except DownloadFailed as error:
         message = "The platform answered with a link that is not an https address"
-        raise GlmError(message, ErrorKind.SERVER_FAILED, status=status, request_id=request_id) from error
+        raise failed(message, ErrorKind.SERVER_FAILED) from error
     created = content.get("created")
     created = created if type(created) is int and 0 <= created < 2**31 else None
     return GeneratedImage(url=url, created=created, request_id=request_id, findings=findings)
