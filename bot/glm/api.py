@@ -174,7 +174,7 @@ def _error_of(status: int, headers: Mapping[str, str], body: bytes, key: str) ->
     from_platform = isinstance(content.get("error"), dict) or is_business or {"success", "msg"} <= set(content)
     message, values = mask_key(message, key), {}
     if not from_platform:
-        words = mask_key(_first_words(headers, body), key)
+        words = mask_key(_first_words(body), key)
         values = {"status": str(status), "words": words}
         message = f"The request was blocked or broken on the way to the platform (HTTP {status})"
         message += f": {words}" if words else ""
@@ -224,15 +224,12 @@ def _by_status(status: int) -> Leaf:
     return _REQUEST if is_rejection and status != HTTPStatus.REQUEST_TIMEOUT else _SERVER
 
 
-def _first_words(headers: Mapping[str, str], body: bytes) -> str:
-    """The first words of a body that is not the platform's, without HTML tags."""
-    charset = re.search(r"charset=[\"']?([\w.:-]+)", headers.get("content-type", ""), re.IGNORECASE)
-    for encoding in (charset[1] if charset else "utf-8", "utf-8", "gb18030"):
-        with suppress(LookupError, UnicodeDecodeError):
-            text = body.decode(encoding)
-            break
-    else:
-        text = body.decode("ascii", "replace")
+def _first_words(body: bytes) -> str:
+    """The first words of a body that is not the platform's, without HTML tags; in UTF-8, or else GBK."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = body.decode("gb18030", "replace")
     words = visible(storable(html.unescape(_TAG.sub(" ", text[:_MAX_PAGE]))))
     return " ".join(words.split())[:_MAX_WORDS]
 
