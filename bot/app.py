@@ -103,7 +103,7 @@ class Bot:
         self._cards = CardContext(
             messages=Messages.load(folder),
             styles=self._styles,
-            zone=settings.team.zone,
+            zone=settings.team.timezone,
             buttons=settings.cards.buttons,
             prices=self._prices,
             defaults=settings.images.defaults,
@@ -114,7 +114,7 @@ class Bot:
         self.database = database = Database(read_url(settings.url), clock=clock)
         migrate(database)
         self._preferences = Preferences(defaults=settings.images.defaults)
-        self._periods = periods = BillingPeriods(zone=settings.team.zone, clock=clock)
+        self._periods = periods = BillingPeriods(zone=settings.team.timezone, clock=clock)
         self._calls = ApiUsageCounter(database=database, periods=periods)
         self._reports = Reports(database=database, prices=self._prices, periods=periods, calls=self._calls)
         self._metrics = Metrics(
@@ -179,7 +179,7 @@ class Bot:
         return AdminAlerts(
             requests=self._requests,
             chat=team.admin_chat,
-            zone=team.zone,
+            zone=team.timezone,
             wake=self._wake,
             usage=partial(self._reports.usage, self._settings.limits),
             folder=self._settings.data_dir,

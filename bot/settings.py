@@ -80,7 +80,7 @@ class Section(BaseModel):
 class Team(Section):
     """Who may use the bot, and the time zone of all times that it shows."""
 
-    timezone: str = "Asia/Shanghai"
+    timezone: ZoneInfo = ZoneInfo("Asia/Shanghai")
     admins: tuple[str, ...] = ()
     admin_chat: Annotated[str, _matching(r"(oc_[A-Za-z0-9_-]+)?", "is not the chat_id (oc_…) that /id shows")] = ""
     allowed_chats: tuple[str, ...] = ()
@@ -97,18 +97,13 @@ class Team(Section):
             raise ValueError(f"{listed} is not the {kind} ({prefix}…) that /id shows")
         return ids
 
-    @field_validator("timezone")
+    @field_validator("timezone", mode="before")
     @classmethod
-    def _known_zone(cls, given: str) -> str:
+    def _known_zone(cls, given: Any) -> ZoneInfo:
         try:
-            ZoneInfo(given)
-        except (KeyError, ValueError, OSError):
+            return ZoneInfo(given)
+        except (KeyError, ValueError, OSError, TypeError):
             raise ValueError("is not an IANA time zone such as Asia/Shanghai") from None
-        return given
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
 
 
 def _annotation(name: str, option: Option) -> Any:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
 def _create(bases: BitableClient, settings: Settings, *, name: str, owners: Sequence[str]) -> int:
     base = None
     try:
-        base = bases.create(name, zone=settings.team.timezone)
+        base = bases.create(name, zone=settings.team.timezone.key)
         table_id = bases.create_table(base.app_token, "Log", FIELDS)
     except FeishuError as error:
         _report("The Base was not created", error, settings)

@@ -280,7 +280,7 @@ def check_bot_findings(settings: Settings, *, readable: bool) -> Iterator[CheckR
 
 
 def _calls(database: Database, settings: Settings) -> Outcome:
-    month = BillingPeriods(zone=settings.team.zone, clock=time.time).month()
+    month = BillingPeriods(zone=settings.team.timezone, clock=time.time).month()
     with database.read() as connection:
         _, count = read_month(connection, month)
     detail = f"{count:,}, up to a minute ago"

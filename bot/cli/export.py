@@ -78,7 +78,7 @@ def _write(spool: IO[bytes], settings: Settings, args: argparse.Namespace) -> in
     """Writes the lines; returns the number of generations."""
     columns = [*COLUMNS, *(["image_url"] if args.links else []), *(["prompt"] if args.prompts else [])]
     as_csv = args.format == "csv"
-    zone, prices, count = settings.team.zone, settings.prices.by_model(), 0
+    zone, prices, count = settings.team.timezone, settings.prices.by_model(), 0
     encoding = "utf-8" if args.no_bom or not as_csv else "utf-8-sig"
     lines = io.TextIOWrapper(spool, encoding=encoding, errors="replace", newline="")
     sheet = csv.writer(lines)

@@ -30,7 +30,7 @@ class Sender:
         logs.configure("error")
         self._recipient, self._settings, folder = recipient, settings, settings.config_dir
         messages, styles = Messages.load(folder), Styles.load(folder)
-        self._cards = CardContext(messages=messages, styles=styles, zone=settings.team.zone, buttons=False)
+        self._cards = CardContext(messages=messages, styles=styles, zone=settings.team.timezone, buttons=False)
         self._client = FeishuClient(**settings.feishu_access)
 
     def send(self, prompt: str, options: Options, image: GeneratedImage, file: ImageFile, *, seconds: float) -> None:

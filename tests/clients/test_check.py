@@ -334,7 +334,7 @@ def test_a_database_that_cannot_be_used_is_reported_and_left_alone(tmp_path: Pat
 def test_calls_of_the_month_are_counted(database: Database, database_url: str) -> None:
     """Near the limit of the smallest plan there is advice, never a failure."""
     stored = load({"DATABASE_URL": database_url})
-    counter = ApiUsageCounter(database=database, periods=BillingPeriods(zone=stored.team.zone, clock=time.time))
+    counter = ApiUsageCounter(database=database, periods=BillingPeriods(zone=stored.team.timezone, clock=time.time))
     for count, more in ((7_999, 7_999), (8_000, 1)):
         for _ in range(more):
             counter.count("reply")
