@@ -41,10 +41,6 @@ def call_seconds(options: Options) -> float:
     return LARGE_CALL_SECONDS if options.width * options.height > LARGE_PIXELS else CALL_SECONDS
 
 
-class _TooLargeError(Exception):
-    """A body is longer than allowed."""
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Client:
     """An HTTP client that follows no redirect and keeps a deadline for each call; safe to use from several threads.
@@ -126,17 +122,13 @@ class GlmClient(_Client):
         try:
             with self._stream("POST", ENDPOINT, seconds=seconds, trace=trace, headers=headers, json=body) as response:
                 answer = _read(response, limit=_LARGEST_ANSWER)
-        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise GlmError(
-                f"Network error: no connection within {CONNECT_SECONDS:g} s", ErrorKind.NOT_CONNECTED
-            ) from error
-        except (httpx.ConnectError, httpx.ProxyError) as error:
+        except (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ConnectError, httpx.ProxyError) as error:
             raise GlmError(f"Network error: {_reason(error)}", ErrorKind.NOT_CONNECTED) from error
         except httpx.TimeoutException as error:
             raise GlmError(
                 f"No answer within {seconds:g} s; the image may have been made all the same", ErrorKind.CALL_TIMED_OUT
             ) from error
-        except (_TooLargeError, httpx.DecodingError):
+        except httpx.DecodingError:
             answer = b"the answer could not be read"
         except httpx.RequestError as error:
             raise GlmError(f"Network error: {mask_key(_reason(error), key)}", ErrorKind.NETWORK_FAILED) from error
@@ -167,12 +159,12 @@ class Downloader(_Client):
                 content = _read(response, limit=LARGEST_DOWNLOAD)
         except AddressRejected as error:
             raise DownloadFailed(str(error), permanent=True) from error
-        except _TooLargeError as error:
-            raise too_large(f"the picture has more than {LARGEST_DOWNLOAD} bytes") from error
         except httpx.TimeoutException as error:
             raise DownloadFailed(f"it did not come within {self.deadline:g} s", transient=True) from error
         except httpx.RequestError as error:
             raise DownloadFailed(f"the connection failed: {_reason(error)}", transient=True) from error
+        if len(content) > LARGEST_DOWNLOAD:
+            raise too_large(f"the picture has more than {LARGEST_DOWNLOAD} bytes")
         return inspect_image(content)
 
 
@@ -225,11 +217,12 @@ def _reason(error: httpx.RequestError) -> str:
 
 
 def _read(response: httpx.Response, *, limit: int) -> bytes:
+    """The body, or its beginning if it has more bytes than ``limit``."""
     content = bytearray()
     for part in response.iter_bytes():
         content += part
         if len(content) > limit:
-            raise _TooLargeError
+            break
         if response.request.extensions["remaining"]() <= 0:
             raise httpx.ReadTimeout("the time for the whole call ran out")
     return bytes(content)
@@ -237,8 +230,6 @@ def _read(response: httpx.Response, *, limit: int) -> bytes:
 
 def _check_head(response: httpx.Response) -> None:
     status = response.status_code
-    if response.is_redirect:
-        raise DownloadFailed(f"the link redirects (HTTP {status}), which is not followed", status=status)
     if status != httpx.codes.OK:
         transient = status in _TRANSIENT or response.is_server_error
         raise DownloadFailed(f"the link answers HTTP {status}", status=status, transient=transient)

@@ -169,7 +169,7 @@ def test_what_does_not_end_is_left_at_its_limit() -> None:
     with RecordingServer(lambda _: Response(stream=endless())) as server:
         transport = LoopbackTransport(dict.fromkeys((API_HOST, IMAGE_HOST), server.origin))
         error = error_of(GlmClient(api_key=FAKE_KEY, transport=transport))
-        assert (error.kind, "be read" in error.message) == (ErrorKind.SERVER_FAILED, True)
+        assert (error.kind, "on the way" in error.message) == (ErrorKind.SERVER_FAILED, True)
         assert MEBIBYTE <= sum(sent) < 16 * MEBIBYTE
         sent.clear()
         too_large = refused(Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin})))
