@@ -98,7 +98,7 @@ class Option:
     flags: Mapping[str, bool] = field(default_factory=dict)  # the names that are a value themselves
     kind: type = str
     read: Callable[[str, int], Match] = read_word  # the value at an offset
-    standalone: Callable[[str, str], bool] | None = None  # (typed, value): whether it is clear without a name
+    standalone: Callable[[str, str], bool] = lambda *_: False  # (typed, value): whether it is clear without a name
     after_letter: bool = False  # whether it counts after a slash without a space before it: "cat/size 16:9"
     off_words: frozenset[str] = frozenset()  # the values that remove a default, stored as an empty string
     # Resolving
@@ -276,7 +276,7 @@ class Options:
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> Options:
         """Options as they were stored, without those that only another version knows."""
-        return cls(**{name: stored[name] for name in OPTIONS if name in stored})
+        return cls(**known_options(stored))
 
 
 OPTIONS: Mapping[str, Option] = {one.name: one.metadata["option"] for one in fields(Options)}
@@ -301,8 +301,8 @@ def read_value(name: str, plain: str, at: int) -> Match:
 def infer_option(plain: str, at: int) -> tuple[str, Match] | None:
     """The option of a value that is unambiguous without its name, such as ``16:9``, ``3张`` or ``hd``."""
     for name, option in OPTIONS.items():
-        match = read_value(name, plain, at) if option.standalone else None
-        if match and option.standalone and match.certain and option.standalone(plain[at : match.end], str(match.value)):
+        match = read_value(name, plain, at)
+        if match.certain and option.standalone(plain[at : match.end], str(match.value)):
             return name, match
     return None
 
