@@ -95,14 +95,10 @@ def validate_prompt(prompt: str) -> str:
 
 def validate_user_id(user_id: str) -> str:
     """The end user's id of 6 to 128 characters, unchanged, or ``GlmError``."""
-    if not 6 <= len(user_id) <= 128:  # noqa: PLR2004 - the platform's limits
-        reason = f"{len(user_id)} characters"
-    elif not user_id.strip():
-        reason = "it is blank"
-    elif re.search("[\ud800-\udfff]", user_id):
-        reason = "it is not UTF-8 text"
-    else:
+    has_length = 6 <= len(user_id) <= 128  # noqa: PLR2004 - the platform's limits
+    if has_length and user_id.strip() and storable(user_id) == user_id:
         return user_id
+    reason = "it is blank, or not UTF-8 text" if has_length else f"{len(user_id)} characters"
     raise GlmError(f"Invalid user_id: {reason}. Must be 6-128 characters", ErrorKind.INVALID_USER_ID)
 
 
