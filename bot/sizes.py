@@ -149,13 +149,11 @@ def suggest(model: str, text: str) -> str | None:
 
 def resolve_default(model: str, size: str) -> str:
     """A default size as the model can make it: itself, or the model's size of the nearest ratio."""
-    try:
-        return resolve(model, size)
-    except GlmError as error:
-        if error.kind is not ErrorKind.INVALID_SIZE:
-            raise
-        ratio = ratio_name(size).removeprefix("≈")
-        return resolve(model, ratio if ratio in RATIOS else DEFAULT_SIZE)
+    width, height = map(int, size.split("x"))
+    if rule(model).allows(width, height):
+        return size
+    ratio = ratio_name(size).removeprefix("≈")
+    return resolve(model, ratio if ratio in RATIOS else DEFAULT_SIZE)
 
 
 def ratio_name(size: str) -> str:
