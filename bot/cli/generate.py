@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -193,8 +193,8 @@ class _Client:
     def generate(self, prompt: str, options: Options, *, key: str, user_id: str | None) -> tuple[GeneratedImage, float]:
         """Makes the paid call; returns the image and the duration in seconds."""
         started_at = time.monotonic()
-        transport = self.transport or _network()
-        with GlmClient(api_key=key, transport=transport) as client, _progress(f"Generating with {options.model}"):
+        client = GlmClient(api_key=key, transport=self.transport or _network())
+        with closing(client), _progress(f"Generating with {options.model}"):
             self.result.called = True
             image = client.generate(prompt, options=options, user_id=user_id)
         findings = list(map(asdict, image.findings))
@@ -204,8 +204,8 @@ class _Client:
     def download(self, url: str, purpose: str) -> ImageFile:
         """Downloads the image from a link that the platform has just given."""
         try:
-            transport = self.transport or _network(allows=is_public)
-            with Downloader(transport=transport) as downloader, _progress("Downloading"):
+            downloader = Downloader(transport=self.transport or _network(allows=is_public))
+            with closing(downloader), _progress("Downloading"):
                 return fetch_with_retries(
                     lambda: downloader.fetch(url),
                     link_age=lambda: 0.0,

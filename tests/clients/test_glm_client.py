@@ -7,7 +7,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -54,28 +54,28 @@ def platform(authority: trustme.CA) -> Iterator[RecordingServer]:
 
 def error_of(client: GlmClient) -> GlmError:
     """The error of a call that must fail."""
-    with client, pytest.raises(GlmError) as caught:
+    with closing(client), pytest.raises(GlmError) as caught:
         client.generate("猫", options=Options())
     return caught.value
 
 
 def refused(downloader: Downloader, url: str = PICTURE_URL) -> DownloadFailed:
     """The error of a download that must fail."""
-    with downloader, pytest.raises(DownloadFailed) as caught:
+    with closing(downloader), pytest.raises(DownloadFailed) as caught:
         downloader.fetch(url)
     return caught.value
 
 
 def link_of(glm: GlmStandIn) -> str:
     """The link to a new picture."""
-    with GlmClient(api_key=FAKE_KEY, transport=glm.transport()) as client:
+    with closing(GlmClient(api_key=FAKE_KEY, transport=glm.transport())) as client:
         return client.generate("一只橘猫", options=Options(size="1728x960")).url
 
 
 def test_the_key_goes_to_the_platform_alone_by_verified_tls(authority: trustme.CA, platform: RecordingServer) -> None:
     """The certificate of an unknown authority, or of another host, ends the call before a byte of it is sent."""
     assert ENDPOINT == "https://open.bigmodel.cn/api/paas/v4/images/generations"
-    with GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port, tls=trusting(authority))) as client:
+    with closing(GlmClient(api_key=FAKE_KEY, transport=leading_to(platform.port, tls=trusting(authority)))) as client:
         client.generate("猫", options=Options())
     assert platform.names == [API_HOST]
     (call,) = platform.requests
@@ -152,7 +152,7 @@ def test_the_deadline_ends_a_call_that_is_taken_in_slowly() -> None:
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         transport = LoopbackTransport({API_HOST: origin}, inner=GuardedTransport())
         client = GlmClient(api_key=FAKE_KEY, transport=transport, clock=lambda: 180.0 if sipped.is_set() else 0.0)
-        with client, pytest.raises(GlmError, match="within 180 s"):
+        with closing(client), pytest.raises(GlmError, match="within 180 s"):
             client.generate("猫" * 3_000_000, options=Options())
         over.set()
 
@@ -176,14 +176,14 @@ def test_what_does_not_end_is_left_at_its_limit() -> None:
         assert (too_large.permanent, too_large.sentence) == (True, "failure.image_too_large")
         assert 20 * MEBIBYTE <= sum(sent) < 35 * MEBIBYTE
     server = RecordingServer(Response(body=PICTURE.ljust(20 * MEBIBYTE, b"\0")))
-    with server, Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin})) as downloader:
+    with server, closing(Downloader(transport=LoopbackTransport({IMAGE_HOST: server.origin}))) as downloader:
         assert len(downloader.fetch(PICTURE_URL).content) == 20 * MEBIBYTE
 
 
 def test_an_image_comes_as_it_is_and_the_storage_sees_no_key(glm: GlmStandIn) -> None:
     """JPEG bytes under a ``.png`` name are named for what they are; the signed query is sent byte for byte."""
     url = link_of(glm)
-    with Downloader(transport=glm.transport()) as downloader:
+    with closing(Downloader(transport=glm.transport())) as downloader:
         image = downloader.fetch(url)
     assert (image.format, image.suffix, image.width, image.height) == ("JPEG", ".jpg", 1728, 960)
     assert "AIGC" in Image.open(BytesIO(image.content)).getexif()[0x010E]
@@ -241,7 +241,7 @@ def test_a_name_that_changes_its_address_gains_nothing(authority: trustme.CA) ->
             allows=lambda address: str(address) == "127.0.0.1",
             resolve=lambda _host, _port: [next(addresses)],
         )
-        with Downloader(transport=transport) as downloader:
+        with closing(Downloader(transport=transport)) as downloader:
             assert downloader.fetch(PICTURE_URL).format == "JPEG"
             with pytest.raises(DownloadFailed, match=r"leads to 169\.254\.169\.254") as caught:
                 downloader.fetch(PICTURE_URL)
@@ -264,7 +264,7 @@ def test_a_download_has_a_minute_even_for_a_head_that_never_ends(glm: GlmStandIn
 
     url = link_of(glm)
     assert refused(downloader(61.0), url).message == "it did not come within 60 s"
-    with downloader(59.0) as in_time:
+    with closing(downloader(59.0)) as in_time:
         assert in_time.fetch(url).format == "JPEG"
     with dripping_server(certified(authority, IMAGE_HOST)) as port:
         assert refused(Downloader(transport=leading_to(port, tls=trusting(authority)), deadline=0.7)).transient

@@ -30,7 +30,7 @@ def test_the_key_goes_through_the_proxy_unseen(authority: trustme.CA) -> None:
     with platform, ConnectProxy({API_HOST: platform.port}) as proxy:
         url = proxy.url.replace("//", "//me:not-real@")
         transport = GuardedTransport(tls=trusting(authority), proxy=url)
-        with GlmClient(api_key=FAKE_KEY, transport=transport) as client:
+        with closing(GlmClient(api_key=FAKE_KEY, transport=transport)) as client:
             client.generate("猫", options=Options())
         (head,) = proxy.heads
         assert head.startswith(f"CONNECT {API_HOST}:443 HTTP/1.1\r\n".encode())
@@ -46,7 +46,7 @@ def test_a_proxy_that_refuses_costs_nothing() -> None:
     for answer in (b"", b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"):
         with ConnectProxy({}, answer=answer) as proxy:
             client = GlmClient(api_key=FAKE_KEY, transport=GuardedTransport(proxy=proxy.url))
-            with client, pytest.raises(GlmError) as refused:
+            with closing(client), pytest.raises(GlmError) as refused:
                 client.generate("猫", options=Options())
             assert (refused.value.kind, refused.value.may_be_billed) == (ErrorKind.NOT_CONNECTED, False)
             assert len(proxy.heads) == 1
@@ -76,11 +76,11 @@ def test_an_image_comes_through_the_proxy_from_public_hosts_alone(authority: tru
 
         tls = trusting(authority)
         transport = GuardedTransport(allows=is_public, tls=tls, resolve=unknown, proxy=proxy.url)
-        with Downloader(transport=transport) as downloader:
+        with closing(Downloader(transport=transport)) as downloader:
             assert downloader.fetch(f"https://{IMAGE_HOST}/a.png").format == "JPEG"
         for private in ("127.0.0.1", "[::1]", "169.254.169.254", "localhost"):
             downloader = Downloader(transport=GuardedTransport(allows=is_public, proxy=proxy.url))
-            with downloader, pytest.raises(DownloadFailed, match="no public address") as caught:
+            with closing(downloader), pytest.raises(DownloadFailed, match="no public address") as caught:
                 downloader.fetch(f"https://{private}/a.png")
             assert caught.value.permanent
         assert len(proxy.heads) == 1
