@@ -56,7 +56,7 @@ def write_cards(browser: Browser, folder: Path) -> None:
     with served_samples() as (origin, _):
         for language, theme in product(("zh", "en"), ("light", "dark")):
             page = browser.new_page(viewport=PHONE)
-            settings = json.dumps({"language": language, "theme": theme})
+            settings = json.dumps({"speaker": "ou_lin", "language": language, "theme": theme})
             page.add_init_script(f"localStorage.setItem('sandbox', '{settings}')")
             page.goto(origin)
             open_chat(page, "oc_direct_lin")
