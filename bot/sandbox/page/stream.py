@@ -6,11 +6,9 @@ Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.ht
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
@@ -25,7 +23,6 @@ View = dict[str, Any]
 
 _POLL_SECONDS, _HEARTBEAT_SECONDS = 0.1, 15.0
 _MAX_WIRES = 200
-_UPLOAD_KEY = re.compile(r"\b(?:img|file)_v3_[0-9a-f]+")
 
 
 class Controls(Protocol):
@@ -62,15 +59,21 @@ class EventStream:
                 last_beat = time.monotonic()
 
     def _snapshot(self) -> View:
-        feishu, first = self.sandbox.feishu, list(self._changes())
+        feishu, real_glm, first = self.sandbox.feishu, self.sandbox.real_glm, list(self._changes())
         wires = [view for name, view in first if name == "wire"]
+        faults = [
+            {"name": name, "side": one.side, "zh": one.zh, "en": one.en, "calls": one.calls, "aim": one.default_call}
+            for name, one in FAULTS.items()
+            if name == one.name
+        ]
         return {
             "bot": {"id": feishu.app_id, "open_id": feishu.bot_open_id, "name": feishu.bot_name},
             "people": [{**asdict(person), "id": person.open_id} for person in feishu.people],
             "chats": [{**asdict(chat), "id": chat.chat_id} for chat in list(feishu.state.chats.values())],
             "messages": [view for name, view in first if name == "message"],
             "wires": sorted(wires, key=lambda wire: wire["at"])[-_MAX_WIRES:],
-            "choices": choices(real_glm=self.sandbox.real_glm),
+            # The page itself answers for the links to the stand-in's images.
+            "choices": {"faults": faults, "real_glm": real_glm, "image_host": None if real_glm else IMAGE_HOST},
             "switches": self._sent["switches"],
             "queue": self._sent["queue"],
         }
@@ -78,17 +81,15 @@ class EventStream:
     def _changes(self) -> Iterator[tuple[str, Any]]:
         """What is new or has changed since the last call: the name of the event, and the view."""
         feishu, glm = self.sandbox.feishu, self.sandbox.glm
-        reactions: defaultdict[str, list[Reaction]] = defaultdict(list)
-        for reaction in list(feishu.state.reactions.values()):
-            reactions[reaction.message_id].append(reaction)
+        reactions = list(feishu.state.reactions.values())
         for message in feishu.messages:
-            own = reactions[message.message_id]
+            own = [one for one in reactions if one.message_id == message.message_id]
             if self._is_new(message.message_id, (message, own)):
                 yield "message", _message_view(message, own, feishu.uploads)
         records: list[Attempt | ApiCall | GlmCall] = [*feishu.attempts, *feishu.calls, *glm.calls, *glm.downloads]
         for record in records:
             if self._is_new(id(record), (record, record.over)):
-                yield "wire", _wire_view(record)
+                yield "wire", _VIEWS[type(record)](record)
         for answer in list(feishu.state.press_answers):
             if self._is_new(id(answer), answer):
                 yield "toast", asdict(answer)
@@ -97,10 +98,9 @@ class EventStream:
                 yield name, view
 
     def _is_new(self, key: str | int, value: Any) -> bool:
-        if key in self._sent and self._sent[key] == value:
-            return False
+        is_new: bool = self._sent.get(key) != value
         self._sent[key] = value
-        return True
+        return is_new
 
     def _switches(self) -> View:
         feishu, glm, offset = self.sandbox.feishu, self.sandbox.glm, time.time() - time.monotonic()
@@ -121,18 +121,7 @@ class EventStream:
         }
 
 
-def choices(*, real_glm: bool) -> View:
-    """The faults that can be armed; the page itself answers for image links of ``image_host``."""
-    faults = [
-        {"name": name, "side": one.side, "zh": one.zh, "en": one.en, "calls": one.calls, "aim": one.default_call}
-        for name, one in FAULTS.items()
-        if name == one.name and not (real_glm and one.side == "glm")
-    ]
-    return {"faults": faults, "real_glm": real_glm, "image_host": None if real_glm else IMAGE_HOST}
-
-
 def _message_view(message: ChatMessage, reactions: Sequence[Reaction], uploads: Mapping[str, Upload]) -> View:
-    own = {key: uploads[key] for key in _UPLOAD_KEY.findall(message.content) if key in uploads}
     return {
         **asdict(replace(message, versions=())),
         "id": message.message_id,
@@ -140,22 +129,14 @@ def _message_view(message: ChatMessage, reactions: Sequence[Reaction], uploads: 
         "reactions": [asdict(one) for one in reactions],
         "uploads": {
             key: {"name": one.name, "bytes": len(one.content), "width": one.width, "height": one.height}
-            for key, one in own.items()
+            for key, one in uploads.items()
+            if key in message.content
         },
     }
 
 
 def _event(name: str, view: Any) -> bytes:
     return f"event: {name}\ndata: {json.dumps(view, ensure_ascii=False)}\n\n".encode()
-
-
-def _wire_view(record: Attempt | ApiCall | GlmCall) -> View:
-    match record:
-        case Attempt():
-            return _event_view(record)
-        case ApiCall():
-            return _call_view(record)
-    return _glm_view(record)
 
 
 def _event_view(attempt: Attempt) -> View:
@@ -194,3 +175,6 @@ def _glm_view(record: GlmCall) -> View:
     outcome = "under_way" if not record.over else "paid" if record.paid else "not_paid"
     body = json.dumps(record.body, ensure_ascii=False)
     return {**view, "name": "images/generations", "outcome": outcome, "body": body, "answer": record.answer}
+
+
+_VIEWS: Mapping[type, Callable[[Any], View]] = {Attempt: _event_view, ApiCall: _call_view, GlmCall: _glm_view}
