@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -31,14 +32,8 @@ _HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 # No path from outside is ever joined to a folder.
-_FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir() if file.suffix in _TYPES}
+_FILES = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
 
 _VOICE = b"OggS"  # the content of a voice message, which nobody plays
 
@@ -181,7 +176,7 @@ class Page(LoopbackServer):
 def _static(request: Request) -> Response:
     if (file := _FILES.get(request.values.get("name", "index.html"))) is None:
         return _failure(HTTPStatus.NOT_FOUND, "the page has no such file")
-    headers, body = {"Content-Type": _TYPES[file.suffix]}, file.read_bytes()
+    headers, body = {"Content-Type": str(guess_type(file.name)[0])}, file.read_bytes()
     # Over a slow tunnel the first words come in a third of the time.
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"], body = "gzip", gzip.compress(body)
