@@ -4,7 +4,7 @@ import { startChats, startConversation } from "./chat.js";
 import { startComposer } from "./composer.js";
 import { byId, el, option, startToasts } from "./dom.js";
 import { armedWords, startPanel } from "./panel.js";
-import { browserLanguage, choose, connect, language, on, speaker, state, t } from "./store.js";
+import { choose, connect, language, on, speaker, state, t } from "./store.js";
 
 startSettings();
 startToasts();
@@ -19,17 +19,10 @@ function startSettings() {
   for (const name of ["speaker", "language", "theme"]) {
     byId(name).addEventListener("change", (event) => choose(name, event.target.value));
   }
-  on("snapshot", chooseSpeaker);
   on("snapshot settings", drawBar);
   on("snapshot settings switches connected", drawBadges);
   // A fault that is armed for some seconds counts down.
   setInterval(() => state.switches.armed?.some((fault) => fault.ends_at) && drawBadges(), 1000);
-}
-
-function chooseSpeaker() {
-  if (state.people.some((person) => person.id === state.settings.speaker)) return;
-  const known = state.people.find((person) => person.language === browserLanguage()) ?? state.people[0];
-  choose("speaker", known.id);
 }
 
 function drawBar() {

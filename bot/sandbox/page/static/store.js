@@ -20,7 +20,7 @@ export const state = {
   connected: true,
   chat: null,
   reply: null,
-  settings: read(),
+  settings: { speaker: null, language: "speaker", theme: "system", ...JSON.parse(localStorage.getItem("sandbox") ?? "{}") },
 };
 
 /** Calls `listener` whenever one of the named things changed. */
@@ -45,12 +45,14 @@ export function choose(name, value) {
   emit("settings", name);
 }
 
+/** Who the visitor speaks as: whom they chose, or the first person who reads the browser's language. */
 export function speaker() {
-  return state.people.find((person) => person.id === state.settings.speaker) ?? state.people[0];
+  const { people, settings } = state;
+  return people.find(({ id }) => id === settings.speaker) ?? people.find((person) => person.language === browserLanguage());
 }
 
 /** The browser's own language, of the two that there are. */
-export const browserLanguage = () => (navigator.language.startsWith("zh") ? "zh" : "en");
+const browserLanguage = () => (navigator.language.startsWith("zh") ? "zh" : "en");
 
 /** The reader's language: "zh" or "en". */
 export function language() {
@@ -87,15 +89,6 @@ export const titleOf = (chat) => called(chat.kind === "p2p" ? state.bot.name : c
 
 export const messagesOf = (chatId) => [...state.messages.values()].filter((message) => message.chat_id === chatId);
 
-function read() {
-  const known = { speaker: null, language: "speaker", theme: "system" };
-  try {
-    return { ...known, ...JSON.parse(localStorage.getItem("sandbox") ?? "{}") };
-  } catch {
-    return known;
-  }
-}
-
 let stream = null;
 
 /** Keeps the stream open while the page is seen: a browser has six connections for all of its tabs. */
@@ -122,7 +115,6 @@ function follow() {
 
 /** Sends an act; shows a toast and returns null where it was refused. */
 export async function act(name, fields) {
-  let said = "not_connected";
   try {
     const answer = await fetch(`/do/${name}`, {
       method: "POST",
@@ -131,11 +123,11 @@ export async function act(name, fields) {
     });
     const body = await answer.json();
     if (answer.ok) return body;
-    said = body.sentence ?? "failed";
+    emit("refused", body.sentence ?? "failed");
   } catch (error) {
     console.warn(name, error);
+    emit("refused", "not_connected");
   }
-  emit("refused", said);
   return null;
 }
 
