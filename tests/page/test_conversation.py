@@ -175,17 +175,3 @@ def test_topic_keeps_its_replies_images_and_answers(scene: Scene, page: Page) ->
     expect(refusal).to_be_in_viewport()
     expect(refusal).to_contain_text(re.compile("230099.*invalid image keys", re.DOTALL))
     expect(page.locator(".bubble", has_text="话题 11 号")).not_to_be_in_viewport()
-
-
-def test_one_message_that_cannot_be_drawn_hides_no_other(scene: Scene, page: Page) -> None:
-    open_chat(page, "oc_group")
-    say(page, "@画图 /id")
-    card(page, "blue")
-    [asked] = said(scene)
-    [answer] = scene.feishu.replies(asked.message_id)
-    scene.feishu.state.change_message(answer.message_id, content='{"schema": "2.0"}')
-    expect(page.locator("li.problem")).to_have_text("这条消息无法显示。")
-    say(page, "之后的话")
-    page.reload()
-    open_chat(page, "oc_group")
-    expect(page.locator("#log li")).to_have_text([re.compile("/id"), "这条消息无法显示。", re.compile("之后的话")])

@@ -8,8 +8,10 @@ import { act, messagesOf, nameOf, on, openChat, ownChats, placeOf, refusals, set
 const NEAR = 120;
 const FOCUSABLE = "button, select, input, textarea, a";
 
-/** Draws the list, and keeps a chat open that the speaker has. */
+/** Keeps a chat open that the speaker has, draws it and the list, and follows the stream. */
 export function startChats() {
+  on("snapshot chat settings", drawChat);
+  on("message refusal", take);
   on("snapshot settings", keepOpen);
   on("snapshot settings message chat", drawList);
 }
@@ -49,12 +51,6 @@ function chatEntry(chat) {
         el("span", { className: "chat-last", textContent: last ? inShort(last) : t("nothing_yet") }))));
 }
 
-/** Draws the open chat and follows the stream. */
-export function startConversation() {
-  on("snapshot chat settings", drawChat);
-  on("message refusal", take);
-}
-
 function drawChat() {
   const chat = openChat();
   if (!chat) return;
@@ -63,12 +59,10 @@ function drawChat() {
   const log = byId("log");
   log.replaceChildren();
   const said = [...messagesOf(chat.id), ...refusals().filter((one) => one.chat_id === chat.id)];
-  said.sort(byTime).forEach(place);
+  said.sort((one, other) => one.created - other.created).forEach(place);
   if (!said.length) log.append(hint());
   toEnd();
 }
-
-const byTime = (one, other) => one.created - other.created;
 
 function take(subject) {
   if (subject.chat_id !== state.chat) return;
@@ -101,15 +95,7 @@ function place(subject) {
   return list.lastElementChild;
 }
 
-/** The entry of a message; one that cannot be drawn must not hide the others. */
-function entry(subject) {
-  try {
-    return subject.call ? refusal(subject) : message(subject);
-  } catch (error) {
-    console.warn(subject, error);
-    return el("li", { className: "problem", "data-id": subject.id, textContent: t("not_shown") });
-  }
-}
+const entry = (subject) => (subject.call ? refusal(subject) : message(subject));
 
 function replace(shown, next) {
   const [low, read] = [isLow(), isRead(shown)];
@@ -126,14 +112,9 @@ function bring(shown) {
   else toEnd();
 }
 
-function toEnd() {
-  byId("log").scrollTop = byId("log").scrollHeight;
-}
+const toEnd = () => byId("log").scrollTo(0, byId("log").scrollHeight);
 
-function isLow() {
-  const log = byId("log");
-  return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
-}
+const isLow = () => isRead(byId("log").lastElementChild);
 
 function isRead(shown) {
   const [{ bottom: end }, { top, bottom }] = [shown, byId("log")].map((one) => one.getBoundingClientRect());

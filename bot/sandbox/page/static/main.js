@@ -1,6 +1,6 @@
 /** Starts the page. */
 
-import { startChats, startConversation } from "./chat.js";
+import { startChats } from "./chat.js";
 import { startComposer } from "./composer.js";
 import { byId, el, option, startToasts } from "./dom.js";
 import { armedWords, startPanel } from "./panel.js";
@@ -9,7 +9,6 @@ import { choose, connect, language, on, speaker, state, t } from "./store.js";
 startSettings();
 startToasts();
 startComposer();
-startConversation();
 startChats();
 startPanel();
 connect();

@@ -72,7 +72,6 @@ export const WORDS = {
   required: ["请填写必填项", "Please fill in what is required"],
   refused_reply: ["飞书拒绝了机器人的消息 · {code}", "Feishu refused the bot's message · {code}"],
   refused_patch: ["飞书拒绝了卡片更新 · {code}", "Feishu refused the card's update · {code}"],
-  not_shown: ["这条消息无法显示。", "This message cannot be shown."],
   not_drawn: ["飞书接受此组件，但沙盒页面不画它：{tag}", "Feishu takes this component, the sandbox page does not draw it: {tag}"],
   press_error: ["操作失败，请稍后重试（{code}）", "Something went wrong, please try again later ({code})"],
   failed: ["没有成功，沙盒做不了这件事。", "This did not work: the sandbox cannot do it."],
