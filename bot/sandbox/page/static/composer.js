@@ -11,18 +11,20 @@ const parts = {};
 
 /** Draws the composer and keeps it in the reader's language. */
 export function startComposer() {
-  const button = (textContent, onclick) => el("button", { type: "button", textContent, onclick });
+  const button = (key, textContent, onclick) =>
+    el("button", { type: "button", "data-label": key, "data-title": key, textContent, onclick });
   parts.reply = el("p", { className: "replying", hidden: true });
   parts.picked = el("p", { className: "picked", hidden: true });
   parts.text = el("textarea", { id: "text", rows: 2, onkeydown: keyed, oninput: offerMentions });
-  parts.mention = button("@", startMention);
-  parts.rich = button("Aa", () => parts.rich.setAttribute("aria-pressed", String(!isRich())));
+  parts.mention = button("mention", "@", startMention);
+  parts.rich = button("rich", "Aa", () => parts.rich.setAttribute("aria-pressed", String(!isRich())));
   parts.rich.setAttribute("aria-pressed", "false");
   parts.file = el("input", { type: "file", className: "unseen", tabIndex: -1, "aria-hidden": "true", onchange: () => take(parts.file.files[0]) });
-  parts.attach = button("＋", () => parts.file.click());
-  parts.voice = button("", () => message({ voice: VOICE_SECONDS }));
-  parts.send = el("button", { type: "submit", className: "primary" });
-  const row = el("p", { className: "composer-row" }, parts.mention, parts.rich, parts.attach, parts.voice, parts.file, parts.send);
+  const attach = button("attach", "＋", () => parts.file.click());
+  const voice = button("voice", "", () => message({ voice: VOICE_SECONDS }));
+  voice.dataset.word = "voice_short";
+  const submit = el("button", { type: "submit", className: "primary", "data-word": "send" });
+  const row = el("p", { className: "composer-row" }, parts.mention, parts.rich, attach, voice, parts.file, submit);
   byId("composer").append(parts.reply, parts.picked, parts.text, row);
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -47,12 +49,6 @@ function draw() {
   parts.text.placeholder = t(source ? "write_reply" : chat.kind === "p2p" ? "write_direct" : `write_${chat.kind}`, { bot: nameOf(state.bot.id) });
   parts.text.setAttribute("aria-label", parts.text.placeholder);
   parts.mention.hidden = chat.kind === "p2p";
-  parts.send.textContent = t("send");
-  parts.voice.textContent = t("voice_short");
-  for (const key of ["mention", "rich", "attach", "voice"]) {
-    parts[key].title = t(key);
-    parts[key].setAttribute("aria-label", t(key));
-  }
   parts.reply.hidden = !source;
   if (source) {
     const words = t("quoting", { name: nameOf(source.sender), text: inShort(source) });
@@ -115,10 +111,8 @@ function take(file) {
 const dropButton = (key, onclick) => el("button", { type: "button", textContent: "✕", "aria-label": t(key), title: t(key), onclick });
 
 async function base64(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  let signs = "";
-  for (const byte of bytes) signs += String.fromCharCode(byte);
-  return btoa(signs);
+  const signs = Array.from(new Uint8Array(await file.arrayBuffer()), (byte) => String.fromCharCode(byte));
+  return btoa(signs.join(""));
 }
 
 let list = null;
@@ -139,12 +133,8 @@ function offerMentions() {
   const names = [nameOf(state.bot.id), ...members, t("everybody")]
     .filter((name) => name.toLowerCase().startsWith(begun[1].toLowerCase()) && name !== begun[1]);
   if (!names.length) return;
-  const chosen = (name) => (event) => {
-    event.preventDefault();
-    insertMention(name);
-  };
   list = el("ul", { className: "mentions", id: "mentions", role: "listbox", "aria-label": t("mention") },
-    names.map((name, place) => el("li", { role: "option", id: `mention-${place}`, textContent: name, onmousedown: chosen(name) })));
+    names.map((name, place) => el("li", { role: "option", id: `mention-${place}`, textContent: name, onclick: () => insertMention(name) })));
   byId("composer").append(list);
   text.setAttribute("aria-controls", "mentions");
   point(0);

@@ -30,6 +30,7 @@ function drawBar() {
   document.title = t("title");
   for (const part of document.querySelectorAll("[data-word]")) part.textContent = t(part.dataset.word);
   for (const part of document.querySelectorAll("[data-label]")) part.setAttribute("aria-label", t(part.dataset.label));
+  for (const part of document.querySelectorAll("[data-title]")) part.title = t(part.dataset.title);
   fill("speaker", state.people.map((person) => [person.id, person.name]), speaker()?.id);
   fill("language", [["speaker", t("language_speaker")], ["zh", "中文"], ["en", "English"]], state.settings.language);
   fill("theme", ["system", "light", "dark"].map((name) => [name, t(`theme_${name}`)]), state.settings.theme);

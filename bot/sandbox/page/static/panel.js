@@ -19,14 +19,13 @@ export function startPanel() {
   const panel = byId("panel");
   const tabs = el("div", { className: "tabs", role: "tablist", onkeydown: turned });
   for (const name of Object.keys(TABS)) {
-    tabs.append(el("button", { type: "button", id: `tab-${name}`, role: "tab", "aria-controls": `pane-${name}`, onclick: () => show(name) }));
+    tabs.append(el("button", { type: "button", id: `tab-${name}`, role: "tab", "data-word": name, "aria-controls": `pane-${name}`, onclick: () => show(name) }));
     panes[name] = el("div", { id: `pane-${name}`, className: "pane", role: "tabpanel", tabIndex: 0, "aria-labelledby": `tab-${name}` });
   }
-  const close = el("button", { type: "button", className: "panel-close", textContent: "✕", onclick: toggle });
+  const close = el("button", { type: "button", className: "panel-close", "data-label": "close", textContent: "✕", onclick: toggle });
   panel.append(el("div", { className: "panel-head" }, tabs, close), ...Object.values(panes));
   byId("panel-toggle").addEventListener("click", toggle);
   panel.addEventListener("keydown", (event) => event.key === "Escape" && toggle());
-  on("snapshot settings", () => close.setAttribute("aria-label", t("close")));
   on("snapshot settings", () => isOpen(open) && show(open));
   on("queue", () => isOpen("queue") && show("queue"));
   on("switches", () => isOpen("faults") && drawState(panes.faults));
@@ -54,7 +53,6 @@ function show(name) {
   open = name;
   for (const [other, pane] of Object.entries(panes)) {
     const tab = byId(`tab-${other}`);
-    tab.textContent = t(other);
     tab.setAttribute("aria-selected", String(other === name));
     tab.tabIndex = other === name ? 0 : -1;
     pane.hidden = other !== name;
