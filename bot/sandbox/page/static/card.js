@@ -5,8 +5,8 @@ import { act, localized, nameOf, speaker, t } from "./store.js";
 
 const LONGEST_NAME = 60;
 /** The sides of a picture of `medium` size in pixels. */
-const MEDIUM = { width: 80, height: 80, cut: "cut sized" };
-const SQUARE = { width: 1, height: 1, cut: "cut" };
+const MEDIUM = { width: 80, height: 80, className: "sized" };
+const SQUARE = { width: 1, height: 1 };
 
 /**
  * The card of a message; `message` gives its id and the facts of its pictures. Its first plain text, the prompt of a
@@ -37,7 +37,7 @@ const DRAW = {
   div: ({ text }) => el("p", { className: `text size-${text.text_size} in-${text.text_color}`, textContent: localized(text) }),
   markdown: (component) => el("div", { className: "markdown" }, localized(component).split("\n").map((line) => el("p", {}, inline(line)))),
   person: ({ user_id: id }) => el("p", { className: "person" }, avatar(nameOf(id)), ` ${nameOf(id)}`),
-  img: ({ img_key: key, size, alt }, { message }) => picture(key, size === "medium" ? MEDIUM : message.uploads[key], localized(alt)),
+  img: ({ img_key: key, size, alt }, { message }) => picture(key, localized(alt), size === "medium" ? MEDIUM : message.uploads[key]),
   img_combination: combination,
   column_set: columns,
   select_static: select,
@@ -54,7 +54,7 @@ function draw(component, around) {
 /** Several pictures as one; the platform gives them no words, so they have the card's and a number. */
 function combination({ img_list: images, combination_mode: mode }, { about }) {
   const drawn = images.map(({ img_key: key }, place) =>
-    picture(key, SQUARE, t("picture_of", { title: about, number: place + 1, count: images.length })));
+    picture(key, t("picture_of", { title: about, number: place + 1, count: images.length }), SQUARE));
   return el("div", { className: `combination of-${mode}` }, drawn);
 }
 

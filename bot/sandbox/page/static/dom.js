@@ -4,18 +4,17 @@ import { localized, on, speaker, state, t } from "./store.js";
 
 const HUES = 6;
 const TOAST_MS = 4000;
-const HIGHEST = 240;
 
 /**
  * An element with its properties and children; null children are left out.
- * Properties that hold a dash, `for` and `role` become attributes; `on…` become listeners.
+ * Properties that hold a dash, and `role`, become attributes; `on…` become listeners.
  */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name.includes("-") || name === "for" || name === "role") element.setAttribute(name, value);
+    else if (name.includes("-") || name === "role") element.setAttribute(name, value);
     else element[name] = value;
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined));
@@ -26,10 +25,9 @@ export const byId = (id) => document.getElementById(id);
 
 export const option = (value, text, selected = false) => el("option", { value, textContent: text, selected });
 
-/** The time of day, of seconds since 1970. */
-export function clock(seconds, { exact = false } = {}) {
-  const given = { hour: "2-digit", minute: "2-digit", hour12: false };
-  return new Date(seconds * 1000).toLocaleTimeString("zh-CN", exact ? { ...given, second: "2-digit" } : given);
+/** The time of day, of seconds since 1970; `more` can ask for its seconds. */
+export function clock(seconds, more = {}) {
+  return new Date(seconds * 1000).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", hour12: false, ...more });
 }
 
 /** A round mark with the last characters of a name; neighbours in a list differ in colour. */
@@ -69,25 +67,12 @@ export const anchor = (url, children) => el("a", { href: leadsTo(url), target: "
 /** Opens a link of a button in a new tab, which learns nothing of this one. */
 export const openLink = (url) => open(leadsTo(url), "_blank", "noopener,noreferrer");
 
-/**
- * A picture of the chat, which a press enlarges; where its size is known it takes its pane before it comes.
- * `shape` is its `width` and `height` and how it is `cut` to them.
- */
-export function picture(key, shape, alt, className = "") {
-  const image = el("img", { src: `/uploads/${key}`, alt });
-  if (shape?.width) {
-    Object.assign(image, { width: shape.width, height: shape.height });
-    image.style.aspectRatio = `${shape.width} / ${shape.height}`;
-  }
-  const look = `picture ${className} ${shape?.cut ?? ""}`;
-  return el("button", { className: look, type: "button", "aria-label": t("enlarge", { name: alt }), onclick: () => enlarge(key, alt) }, image);
-}
-
-/** The size of a picture that a person has sent: never enlarged, at most 240 pixels high. */
-export function sentShape(facts) {
-  if (!facts?.width) return null;
-  const scale = Math.min(1, HIGHEST / facts.height);
-  return { width: Math.round(facts.width * scale), height: Math.round(facts.height * scale) };
+/** A picture of the chat, which a press enlarges; it takes its room before it comes. */
+export function picture(key, alt, { width, height, className = "" }) {
+  const image = el("img", { src: `/uploads/${key}`, alt, width, height });
+  image.style.aspectRatio = `${width} / ${height}`;
+  const label = t("enlarge", { name: alt });
+  return el("button", { className: `picture ${className}`, type: "button", "aria-label": label, onclick: () => enlarge(key, alt) }, image);
 }
 
 /** Shows a picture large; Esc and a press outside close it. */

@@ -1,13 +1,14 @@
 /** Draws one message of a chat. */
 
 import { card, summary } from "./card.js";
-import { anchor, avatar, clock, el, picture, sentShape } from "./dom.js";
+import { anchor, avatar, clock, el, picture } from "./dom.js";
 import { act, called, nameOf, openChat, placeOf, set, speaker, state, t } from "./store.js";
 
+const HIGHEST = 240;
 /** The emoji that the bot and the page's own button use; others are shown by their names. */
 const EMOJI = { THUMBSUP: "👍" };
 /** Mentions, which come as keys, and links without the punctuation that follows them. */
-const SIGNS = /@_all|@_user_\d+|https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)]/g;
+const SIGNS = /(@_all|@_user_\d+|https?:\/\/[^\s<>"'，。；：！？、（）《》“”]*[^\s<>"'，。；：！？、（）《》“”.,;:!?)])/;
 
 export function message(subject) {
   const name = nameOf(subject.sender);
@@ -45,11 +46,10 @@ export function refusal({ id, code, message: words, call }) {
 export function inShort(subject) {
   if (subject.recalled) return t("recalled", { name: nameOf(subject.sender) });
   switch (subject.msg_type) {
-    case "text": return plain(subject.content.text, subject);
-    case "post": return subject.content.content.flat().map((part) => (part.tag === "img" ? t("picture") : part.tag === "at" ? `@${called(part.user_name)}` : (part.text ?? ""))).join("");
+    case "text": case "post": return paragraphs(subject).flat().map(inWords).join("");
     case "image": return t("picture");
     case "audio": return t("voice_message");
-    case "file": return `${t("file")} ${fileName(subject)}`;
+    case "file": return `${t("file")} ${subject.uploads[subject.content.file_key].name}`;
     default: return summary(subject);
   }
 }
@@ -62,38 +62,25 @@ function quote(subject) {
 
 function content(subject) {
   switch (subject.msg_type) {
-    case "text": return el("p", { className: "bubble" }, marked(subject.content.text, subject));
-    case "post": return post(subject);
-    case "image": return sent(subject.content.image_key, subject);
+    case "text": case "post": return el("div", { className: "bubble" },
+      paragraphs(subject).map((pieces) => el("p", {}, pieces.map((piece) => drawn(piece, subject)))));
+    case "image": return drawn({ image: subject.content.image_key }, subject);
     case "audio": return el("p", { className: "bubble", textContent: `${t("voice_message")} ${t("seconds", { count: subject.content.duration / 1000 })}` });
     case "file": return file(subject);
     default: return card(subject);
   }
 }
 
-function post(subject) {
-  return el("div", { className: "bubble" },
-    subject.content.content.map((line) => el("p", {}, line.map((part) => rich(part, subject)))));
+/** A picture that was sent as it is: never enlarged, and not too high for the conversation around it. */
+function sent(key, { width, height }) {
+  const scale = Math.min(1, HIGHEST / height);
+  return picture(key, t("picture"), { width: Math.round(width * scale), height: Math.round(height * scale), className: "sent" });
 }
 
-function rich(part, subject) {
-  switch (part.tag) {
-    case "img": return sent(part.image_key, subject);
-    case "at": return at(called(part.user_name) ?? part.user_id);
-    default: return el("span", {}, marked(part.text ?? "", subject));
-  }
-}
-
-const sent = (key, { uploads }) => picture(key, sentShape(uploads[key]), t("picture"), "sent");
-
-const fileName = ({ content: { file_key: key, file_name: name }, uploads }) => name ?? uploads[key]?.name ?? key;
-
-function file(subject) {
-  const key = subject.content.file_key;
-  const facts = subject.uploads[key];
-  const size = facts ? `${(facts.bytes / 1024).toFixed(0)} KB` : "";
+function file({ content: { file_key: key }, uploads }) {
+  const { name, bytes } = uploads[key];
   return el("a", { className: "file", href: `/uploads/${key}?save=1`, download: "", title: t("save_file") },
-    el("span", { textContent: fileName(subject) }), el("small", { textContent: size }));
+    el("span", { textContent: name }), el("small", { textContent: `${(bytes / 1024).toFixed(0)} KB` }));
 }
 
 function actions(subject, own) {
@@ -105,22 +92,27 @@ function actions(subject, own) {
     own ? action("recall", t("recall"), () => act("recall", { message_id: subject.id, by: speaker().id })) : null);
 }
 
-const at = (name) => el("span", { className: "at", textContent: `@${name}` });
-
-/** The pieces of a text: plain ones, mentions, and links. */
-function pieces(text, { mentions }) {
-  const found = [];
-  let place = 0;
-  for (const { 0: sign, index } of text.matchAll(SIGNS)) {
-    const name = sign === "@_all" ? t("everybody") : called(mentions.find(({ key }) => key === sign)?.name);
-    found.push({ text: text.slice(place, index) }, sign.startsWith("http") ? { link: sign } : name ? { name } : { text: sign });
-    place = index + sign.length;
-  }
-  return [...found, { text: text.slice(place) }];
+/** The paragraphs of a text, which is one here, or of rich text: lists of words, links, mentions and pictures. */
+function paragraphs({ content: { text: plain, content }, mentions }) {
+  const parts = ({ tag, text, user_name: name, image_key: image }) =>
+    tag === "img" ? { image } : tag === "at" ? { name: called(name) } : pieces(text, mentions);
+  return content ? content.map((line) => line.flatMap(parts)) : [pieces(plain, mentions)];
 }
 
-const plain = (text, subject) => pieces(text, subject).map(({ text: words, name, link }) => words ?? link ?? `@${name}`).join("");
+/** The pieces of a text: words, mentions, and links. */
+function pieces(text, mentions) {
+  return text.split(SIGNS).map((part, place) => {
+    if (place % 2 === 0) return { text: part };
+    if (part.startsWith("http")) return { link: part };
+    const name = part === "@_all" ? t("everybody") : called(mentions.find(({ key }) => key === part)?.name);
+    return name ? { name } : { text: part };
+  });
+}
 
-function marked(text, subject) {
-  return pieces(text, subject).map(({ text: words, name, link }) => words ?? (link ? anchor(link, [link]) : at(name)));
+const inWords = ({ text, link, name, image }) => text ?? link ?? (image ? t("picture") : `@${name}`);
+
+function drawn({ text, link, name, image }, { uploads }) {
+  if (image) return sent(image, uploads[image]);
+  if (name) return el("span", { className: "at", textContent: `@${name}` });
+  return link ? anchor(link, [link]) : text;
 }

@@ -176,7 +176,7 @@ function entry(wire, opened = false) {
     wire.number > 1 ? t("attempt", { number: wire.number }) : null, wire.fault ? t("fault_met", { name: faultWords(wire.fault) }) : null];
   return el("details", { className: `wire way-${wire.way}${wire.good ? "" : " bad"}`, "data-wire": wire.id, open: opened },
     el("summary", {},
-      el("span", { className: "wire-top" }, el("time", { textContent: clock(wire.at, { exact: true }) }), el("span", { className: "way", textContent: t(`wire_${wire.way}`) }), el("strong", { textContent: wire.name })),
+      el("span", { className: "wire-top" }, el("time", { textContent: clock(wire.at, { second: "2-digit" }) }), el("span", { className: "way", textContent: t(`wire_${wire.way}`) }), el("strong", { textContent: wire.name })),
       el("span", { className: "wire-facts", textContent: facts.filter(Boolean).join(" · ") })),
     el("p", { className: "about", textContent: wire.target ?? t(`outcome_${wire.outcome}`) }),
     body("sent", wire.body),
