@@ -75,32 +75,31 @@ export function picture(key, alt, { width, height, className = "" }) {
   return el("button", { className: `picture ${className}`, type: "button", "aria-label": label, onclick: () => enlarge(key, alt) }, image);
 }
 
-/** Shows a picture large; Esc and a press outside close it. */
+/** Opens a dialog, which Esc and each button of its last row close; its return value is the button's. */
+function openDialog(id, label, content, ...row) {
+  const dialog = byId(id);
+  dialog.replaceChildren(...content, el("form", { method: "dialog", className: "viewer-row" }, row));
+  dialog.setAttribute("aria-label", label);
+  dialog.returnValue = "";
+  dialog.showModal();
+  return dialog;
+}
+
+/** Shows a picture large; a press outside closes it. */
 function enlarge(key, alt) {
-  const dialog = byId("viewer");
-  const close = el("button", { type: "button", textContent: t("close"), onclick: () => dialog.close() });
   const save = el("a", { href: `/uploads/${key}?save=1`, download: "", textContent: t("save"), className: "primary" });
-  dialog.replaceChildren(el("img", { src: `/uploads/${key}`, alt }), el("p", { className: "viewer-row" }, save, close));
-  dialog.setAttribute("aria-label", alt);
+  const dialog = openDialog("viewer", alt, [el("img", { src: `/uploads/${key}`, alt })], save, el("button", { textContent: t("close") }));
   dialog.onclick = (event) => {
     if (event.target === dialog) dialog.close();
   };
-  dialog.showModal();
 }
 
 /** Asks before a press that wants it; resolves to whether it was confirmed. */
 export function confirmed(title, text) {
-  const dialog = byId("confirm");
+  const confirm = el("button", { className: "primary", value: "yes", textContent: t("confirm") });
+  const content = [el("h2", { textContent: title }), el("p", { textContent: text })];
+  const dialog = openDialog("confirm", title, content, el("button", { textContent: t("cancel") }), confirm);
   return new Promise((resolve) => {
-    const answer = (key, value, className) => el("button", { type: "button", className, textContent: t(key), onclick: () => dialog.close(value) });
-    dialog.replaceChildren(
-      el("h2", { textContent: title }),
-      el("p", { textContent: text }),
-      el("p", { className: "viewer-row" }, answer("cancel", "", ""), answer("confirm", "yes", "primary")),
-    );
-    dialog.returnValue = "";
-    dialog.setAttribute("aria-label", title);
     dialog.onclose = () => resolve(dialog.returnValue === "yes");
-    dialog.showModal();
   });
 }
