@@ -16,7 +16,7 @@ export function card(message) {
   const { header, body } = message.content;
   const title = localized(header?.title) || t("card");
   const about = body.elements.find(({ tag, text }) => tag === "div" && text?.tag === "plain_text");
-  const around = { message, about: localized(about?.text).slice(0, LONGEST_NAME) || title, form: null };
+  const around = { message, about: localized(about?.text).slice(0, LONGEST_NAME) || title };
   return el("article", { className: "card", "aria-label": title },
     header ? head(header) : null,
     el("div", { className: "card-body" }, drawAll(body.elements, around)));
@@ -40,8 +40,10 @@ const DRAW = {
   img: ({ img_key: key, size, alt }, { message }) => picture(key, localized(alt), size === "medium" ? MEDIUM : message.uploads[key]),
   img_combination: combination,
   column_set: columns,
-  select_static: select,
-  button, chart, form, input, overflow,
+  form: ({ elements }, around) => el("form", { className: "card-form" }, drawAll(elements, around)),
+  select_static: (component, around) => choices(component, around, localized(component.placeholder) || t("choose")),
+  overflow: (component, around) => choices(component, around, t("more"), "⋯"),
+  button, chart, input,
 };
 
 const drawAll = (components, around) => components.map((component) => draw(component, around));
@@ -63,12 +65,6 @@ function columns({ flex_mode: mode, columns: list }, around) {
     el("div", { className: `column level-${level} width-${width}` }, drawAll(elements, around))));
 }
 
-function form({ elements }, around) {
-  const fields = el("form", { className: "card-form", noValidate: true, onsubmit: (event) => event.preventDefault() });
-  fields.append(...drawAll(elements, { ...around, form: fields }));
-  return fields;
-}
-
 /** A bar chart: the values with their names. */
 function chart({ chart_spec: { data, xField, yField } }) {
   const { values } = data;
@@ -87,43 +83,25 @@ function chart({ chart_spec: { data, xField, yField } }) {
 
 /** A button: opens its link, or calls the bot; in a form it sends the form. */
 function button(component, around) {
-  const node = el("button", {
+  return el("button", {
     type: "button",
     className: `card-button kind-${component.type} size-${component.size}`,
     textContent: localized(component.text),
-    onclick: () => pressed(component, around, node),
+    onclick: ({ currentTarget }) => pressed(component, around, currentTarget),
   });
-  return node;
 }
 
-/** A drop-down list; outside a form a choice calls the bot at once. */
-function select(component, around) {
-  const { options, initial_option: chosen = "", placeholder } = component;
-  const choices = options.map((one) => option(one.value, localized(one.text), one.value === chosen));
-  const node = chooser(component, around, localized(placeholder) || t("choose"), choices);
-  if (!around.form) onChoice(node, (choice) => call(component, around, { tag: "select_static", option: choice }));
-  return node;
-}
-
-/** A menu of further choices behind three dots. */
-function overflow(component, around) {
-  const choices = component.options.map(({ text, value }) => option(value, localized(text)));
-  const node = chooser(component, around, t("more"), choices, "⋯");
-  onChoice(node, async (choice) => (await agreed(component)) && call(component, around, { tag: "overflow", option: choice }));
-  return node;
-}
-
-function chooser({ name = "", tag }, { about }, label, options, shown = label) {
-  const empty = option("", shown, !options.some((one) => one.selected));
-  return el("select", { className: `card-select of-${tag}`, name, "aria-label": `${label} · ${about}` }, empty, options);
-}
-
-function onChoice(node, choose) {
-  node.addEventListener("change", () => {
+/** A drop-down list or a menu; outside a form a choice calls the bot at once. */
+function choices(component, around, label, shown = label) {
+  const { tag, name, options, initial_option: chosen } = component;
+  const onchange = async ({ currentTarget: node }) => {
     const choice = node.value;
+    if (!choice || node.form) return;
     node.value = "";
-    if (choice) choose(choice);
-  });
+    if (await agreed(component)) await call(component, around, { tag, option: choice });
+  };
+  return el("select", { className: `card-select of-${tag}`, name, "aria-label": `${label} · ${around.about}`, onchange },
+    option("", shown), options.map(({ text, value }) => option(value, localized(text), value === chosen)));
 }
 
 /** A field to write in; its words travel with the form that it is in. */
@@ -136,14 +114,14 @@ const agreed = async ({ confirm }) => !confirm || confirmed(localized(confirm.ti
 
 async function pressed(component, around, node) {
   const { form_action_type: action, behaviors } = component;
-  if (action === "submit" && !around.form.checkValidity()) {
+  if (action === "submit" && !node.form.checkValidity()) {
     toast(t("required"), "warning");
-    return around.form.querySelector(":invalid").focus();
+    return node.form.querySelector(":invalid").focus();
   }
   if (!(await agreed(component))) return undefined;
   const link = behaviors.find(({ type }) => type === "open_url");
   if (link) return openLink(link.default_url);
-  const values = action === "submit" ? Object.fromEntries(new FormData(around.form)) : undefined;
+  const values = action === "submit" ? Object.fromEntries(new FormData(node.form)) : undefined;
   node.setAttribute("aria-busy", "true");
   await call(component, around, { tag: component.tag, form_value: values });
   return node.removeAttribute("aria-busy");
