@@ -8,7 +8,6 @@ const PACES = [0, 1, 3, 10, 30, 60, "real"];
 const COPIES = [0, 1, 3];
 /** How often a fault is met, or for how many seconds. */
 const LENGTHS = [{ times: 1 }, { times: 2 }, { times: 3 }, { times: 5 }, { times: 20 }, { seconds: 30 }, { seconds: 120 }];
-const KNOWN = ["waiting", "generating", "made"];
 
 let open = "wires";
 const panes = {};
@@ -141,8 +140,7 @@ const chooser = (key, choices, properties = {}) => el("select", { "aria-label": 
 
 const faultNamed = (name) => state.choices.faults.find((one) => one.name === name);
 
-/** What a fault is called in the reader's language; a code that is in no list is called by its name. */
-const faultWords = (name) => faultNamed(name)?.[language()] ?? name;
+const faultWords = (name) => faultNamed(name)[language()];
 
 function drawQueue(pane) {
   const line = state.queue.length ? el("ol", { className: "queue" }, state.queue.map(queueEntry)) : about("queue_none");
@@ -153,7 +151,7 @@ function queueEntry({ prompt, sender, state: at, model, ahead }) {
   const facts = [nameOf(sender), model, ahead === undefined ? null : t("ahead", { count: ahead })];
   return el("li", {},
     el("p", { textContent: prompt }),
-    el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: KNOWN.includes(at) ? t(at) : at }), ` ${facts.filter(Boolean).join(" · ")}`));
+    el("p", { className: "about" }, el("span", { className: `badge at-${at}`, textContent: t(at) }), ` ${facts.filter(Boolean).join(" · ")}`));
 }
 
 function takeWire(wire) {
@@ -194,19 +192,17 @@ function body(key, text) {
   return text ? el("div", {}, about(key), el("pre", { tabIndex: 0, textContent: pretty(text) })) : null;
 }
 
+/** JSON in lines, with Feishu's `content`, which is JSON in a text of JSON and not readable as it is. */
 function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text, unfolded), null, 2);
-  } catch {
-    return text;
-  }
+  const value = parsed(text, (key, inner) => (key === "content" && String(inner).startsWith("{") ? parsed(inner) : inner));
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
 
-/** Feishu's `content` is JSON in a text of JSON, which nobody can read as it is. */
-function unfolded(key, value) {
+/** The value of JSON, or a text that is none as it is. */
+function parsed(text, reviver) {
   try {
-    return key === "content" && typeof value === "string" && value.startsWith("{") ? JSON.parse(value) : value;
+    return JSON.parse(text, reviver);
   } catch {
-    return value;
+    return text;
   }
 }
