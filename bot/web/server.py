@@ -96,11 +96,9 @@ def _connection_limit(wanted: int) -> int:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 2 * wanted + OWN_FILES
-    if hard != resource.RLIM_INFINITY:
-        needed = min(needed, hard)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    allowed = min(wanted, max((needed - OWN_FILES) // 2, 32))
+    files = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
+    allowed = min(wanted, max((files - OWN_FILES) // 2, 32))
     if allowed < wanted:
-        log.warning("fewer connections than configured", connections=allowed, configured=wanted, open_files=needed)
+        log.warning("fewer connections than configured", connections=allowed, configured=wanted, open_files=files)
     return allowed
