@@ -132,7 +132,7 @@ def forget(database: Database, person: str) -> PersonData:
                 lock_rows(connection, table, table.c.sender == person)
         stored = _count(connection, person)
         if not stored.goes_on:
-            _remove(connection, person, young=R.accepted_at > NOW - REMEMBERED)
+            _remove(connection, person)
         return stored
 
 
@@ -178,7 +178,7 @@ def _count(connection: sa.Connection, person: str) -> PersonData:
     )
 
 
-def _remove(connection: sa.Connection, person: str, *, young: sa.ColumnElement[bool]) -> None:
+def _remove(connection: sa.Connection, person: str) -> None:
     # What the person has asked for since the look has not ended, and stays.
     own = sa.and_(R.sender == person, R.ended_at.is_not(None))
     # A message tells that its chat is a direct one, and so the person's own; the settings of a group are the group's.
@@ -196,7 +196,7 @@ def _remove(connection: sa.Connection, person: str, *, young: sa.ColumnElement[b
         sa.update(key_value).where(key_value.c.name == PAUSED, key_value.c.value == person).values(value=""),
         sa.delete(generations).where(G.sender == person, G.ended_at.is_not(None)),
         sa.delete(sent_messages).where(sent_messages.c.request_id.in_(ids)),
-        sa.update(requests).where(own, young, known_again).values(_BARE),
+        sa.update(requests).where(own, R.accepted_at > NOW - REMEMBERED, known_again).values(_BARE),
         sa.delete(requests).where(own),
     ):
         connection.execute(statement)

@@ -146,10 +146,7 @@ class ApiUsageCounter:
                 self.unstored += 1
 
     def store(self) -> None:
-        """Adds what was counted to this month in the database, one thread at a time.
-
-        With ``DatabaseUnavailable`` nothing is lost.
-        """
+        """Adds what was counted to this month, one thread at a time; with ``DatabaseUnavailable`` nothing is lost."""
         if calls := self.unstored:
             with self.database.write() as connection:
                 add_usage(connection, month=self.periods.month(), name=FEISHU_CALLS, count=calls)
