@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from bot.models import (
     Onboarding,
     ParsedMessage,
 )
-from bot.options import OPTIONS, quote
+from bot.options import HAN, OPTIONS, quote
 from bot.service.card_actions import CardActionHandler
 from bot.service.requests import RequestService
 from bot.settings import Settings
@@ -220,10 +221,8 @@ def _new(message: Message) -> NewRequest:
 
 
 def _language_of(text: str) -> Language:
-    """The language of a text by its script: Chinese, else English when it has Latin letters, else Chinese."""
-    if any("\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf" for character in text):
-        return "zh"
-    return "en" if any(character.isascii() and character.isalpha() for character in text) else "zh"
+    """The language of a text by its script: English where it has Latin letters and no Chinese characters."""
+    return "en" if re.search("[A-Za-z]", text) and not re.search(HAN, text) else "zh"
 
 
 def _recognized(message: Message, intent: Intent) -> Mapping[str, Any]:
