@@ -1,1 +1,1 @@
-"""Taking in: from an authentic event to a stored request, its place in the line, or its refusal."""
+"""From an authentic event to a stored request, its place in the queue, or the error that rejects it."""
