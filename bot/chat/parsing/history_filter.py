@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -51,55 +52,48 @@ def parse_history_filter(text: str, *, today: date) -> HistoryFilter:
 
     A day without a week or a year is the last one that is not after ``today``.
     """
-    plain = fold(text)
-    found, days = None, None
+    plain, days = fold(text), None
     for match in _DATE.finditer(plain):
         if days := _days(match, today):
-            found = match
+            plain = plain[: match.start()] + " " + plain[match.end() :].removeprefix("'s")
             break
-    rest = plain[: found.start()] + " " + plain[found.end() :].removeprefix("'s") if found else plain
-    words = _FILLER.sub(" ", rest.strip()).strip(" 的,，。.!！?？")
+    words = _FILLER.sub(" ", plain.strip()).strip(" 的,，.。!！?？")
     first, last = days or (None, None)
     return HistoryFilter(first=first, last=last, words=" ".join(words.split()))
 
 
 def _days(match: re.Match[str], today: date) -> tuple[date, date] | None:
     monday = today - timedelta(days=today.weekday())
+    day: date | None
     if match["week"]:
         first = monday - timedelta(days=7 if match["week"].startswith(("上", "last")) else 0)
         return first, first + timedelta(days=6)
-    if match["month"]:
-        first = today.replace(day=1)
-        return _month(first - timedelta(days=1) if match["month"].startswith(("上", "last")) else first)
-    if match["only_month"]:
-        month = int(match["only_month"])
-        return _month(date(today.year - (month > today.month), month, 1)) if 1 <= month <= 12 else None  # noqa: PLR2004
+    if match["month"] or match["only_month"]:
+        if match["only_month"]:
+            day = _latest(today, lambda one: one.month == int(match["only_month"]))
+        else:
+            day = today.replace(day=1) - timedelta(days=1) if match["month"].startswith(("上", "last")) else today
+        return (day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])) if day else None
     if match["ago"]:
-        day: date | None = today - timedelta(days=_DAYS_AGO[match["ago"]])
+        day = today - timedelta(days=_DAYS_AGO[match["ago"]])
     elif weekday := match["day"] or match["english"]:
         number = _WEEKDAYS[weekday[:3]]
         # "last" before an English day is the one before today, "上" one of the last week.
         end = today - timedelta(days=1) if match["english_last"] else today
-        day = end - timedelta(days=(end.weekday() - number) % 7)
-        day = monday + timedelta(days=number - 7) if match["last"] else day
+        day = (
+            monday + timedelta(days=number - 7) if match["last"] else _latest(end, lambda one: one.weekday() == number)
+        )
+    elif match["y"]:
+        try:
+            day = date(int(match["y"]), int(match["m"]), int(match["d"]))
+        except ValueError:
+            return None
     else:
-        day = _exact_day(match, today)
+        number, month = int(match["d"] or match["only_day"]), match["m"] and int(match["m"])
+        day = _latest(today, lambda one: one.day == number and month in (None, one.month))
     return (day, day) if day else None
 
 
-def _month(day: date) -> tuple[date, date]:
-    return day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
-
-
-def _exact_day(match: re.Match[str], today: date) -> date | None:
-    """A day by its numbers; without a year or a month the last one that is not after ``today``."""
-    day = int(match["d"] or match["only_day"])
-    month = int(match["m"]) if match["m"] else None
-    if match["y"]:
-        try:
-            return date(int(match["y"]), month or 0, day)
-        except ValueError:
-            return None
+def _latest(end: date, is_meant: Callable[[date], bool]) -> date | None:
     # Eight years have every day of the calendar.
-    past = (today - timedelta(days=back) for back in range(8 * 366))
-    return next((one for one in past if one.day == day and month in (None, one.month)), None)
+    return next(filter(is_meant, (end - timedelta(days=back) for back in range(8 * 366))), None)
