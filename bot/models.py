@@ -16,6 +16,13 @@ ChatType = Literal["p2p", "group"]
 PROMPT_HINT_LENGTH = 1000  # characters over which the platform's guide says that a prompt is too long
 
 
+def value_at(body: Any, *path: str) -> Any:
+    """What is at a path of decoded JSON; ``None`` where there is nothing."""
+    for key in path:
+        body = body.get(key) if isinstance(body, Mapping) else None
+    return body
+
+
 class State(StrEnum):
     """The state of a generation; the last three are final."""
 
@@ -66,14 +73,9 @@ class Event:
     @property
     def ids(self) -> dict[str, str | None]:
         """The ids for its log lines: its own, and that of its message or of the pressed card."""
-        message_id = self._text("message", "message_id") or self._text("message_id")
-        return {"event_id": self.event_id, "message_id": message_id, "card": self._text("context", "open_message_id")}
-
-    def _text(self, *path: str) -> str | None:
-        value: Any = self.body
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value if isinstance(value, str) else None
+        message_id = value_at(self.body, "message", "message_id") or value_at(self.body, "message_id")
+        card = value_at(self.body, "context", "open_message_id")
+        return {"event_id": self.event_id, "message_id": message_id, "card": card}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

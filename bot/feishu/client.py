@@ -23,6 +23,7 @@ from bot.errors import FeishuAction, FeishuError, FeishuUnreachable
 from bot.feishu.error_codes import TOKEN_REFUSED, action_of
 from bot.feishu.network import network
 from bot.logs import get_logger
+from bot.models import value_at
 from bot.text import storable
 
 log = get_logger(__name__)
@@ -76,9 +77,7 @@ def parse_file(response: HttpResponse) -> bytes:
 
 def require_str(body: Mapping[str, Any], *path: str, call: str) -> str:
     """The text at ``path`` of a good answer's body; ``FeishuUnreachable`` if the answer is not the documented one."""
-    value: Any = body
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
+    value = value_at(body, *path)
     if not isinstance(value, str) or not value:
         raise FeishuUnreachable(f"the answer has no {'.'.join(path)}", call=call)
     return value

@@ -25,6 +25,7 @@ from bot.models import (
     MessageRecall,
     Onboarding,
     ParsedMessage,
+    value_at,
 )
 from bot.text import says_something, storable, visible
 
@@ -109,7 +110,7 @@ class _Content:
 
 def _message(event: Event, bot_open_id: str | None) -> IncomingEvent:
     body = event.body
-    if _at(body, "sender", "sender_type") != "user":
+    if value_at(body, "sender", "sender_type") != "user":
         return Ignored("not sent by a person")
     sender = _id(body, "sender", "sender_id", "open_id")
     chat_type = _CHAT_TYPES.get(_id(body, "message", "chat_type"))
@@ -149,12 +150,12 @@ def _onboarding(event: Event, _: str | None, *, kind: Literal["entered", "added"
 
 
 def _card_action(event: Event, _: str | None) -> IncomingEvent:
-    form = _at(event.body, "action", "form_value")
+    form = value_at(event.body, "action", "form_value")
     texts = _object(form) if isinstance(form, Mapping | str) else {}
     # The value of a form's button may be missing or cut to a string; its name says the same.
     # https://github.com/QwenLM/qwen-code/issues/8578
     named = _SUBMIT.fullmatch(_text(event.body, "action", "name"))
-    value = {"a": "submit", "r": named[1]} if named else _object(_at(event.body, "action", "value"))
+    value = {"a": "submit", "r": named[1]} if named else _object(value_at(event.body, "action", "value"))
     choice = _text(event.body, "action", "option") or None
     if _text(event.body, "action", "tag") == "overflow":
         # In a menu the choice is the action.
@@ -186,7 +187,7 @@ def _parse_content(body: Any, *, is_rich: bool, mentions: Sequence[Mapping[str, 
 
     A message without content, a merged forward and a mere mention of somebody else have no text.
     """
-    contents = [_at(body, "message", name) for name in ("content", "content_v2")]
+    contents = [value_at(body, "message", name) for name in ("content", "content_v2")]
     if contents[0] is not None and not str(contents[0]).strip() and not (is_rich and contents[1]):
         return _Content()
     people = {one["key"]: "" if own and one["open_id"] == own else one["name"] for one in mentions} | {_EVERYBODY: ""}
@@ -195,7 +196,7 @@ def _parse_content(body: Any, *, is_rich: bool, mentions: Sequence[Mapping[str, 
         by_id = {one["open_id"]: one["name"] for one in mentions if one["open_id"]}
         parsed = _post(contents, {**by_id, **people, "all": "", own or _EVERYBODY: ""})
     else:
-        text = _at(_decode(contents[0]), "text")
+        text = value_at(_decode(contents[0]), "text")
         if not isinstance(text, str):
             raise _MissingError("message.content")
         names: dict[str, int] = {}
@@ -263,7 +264,7 @@ def _paragraphs(title: str, paragraphs: Iterable[Any], people: Mapping[str, str]
         texts = []
         for part in line if isinstance(line, list) else ():
             written = _text(part, "text")
-            match _at(part, "tag"):
+            match value_at(part, "tag"):
                 case "at":
                     mentioned.add(_text(part, "user_id"))
                     texts.append(mask(people.get(_text(part, "user_id"), _text(part, "user_name")), names))
@@ -285,7 +286,7 @@ def _paragraphs(title: str, paragraphs: Iterable[Any], people: Mapping[str, str]
 
 def _mentions(body: Any) -> list[Mapping[str, str]]:
     """The mentions of a message that have a ``key``, their placeholder in the content, such as "@_user_1"."""
-    found = _at(body, "message", "mentions")
+    found = value_at(body, "message", "mentions")
     mentions = [
         {"key": _text(one, "key"), "open_id": _text(one, "id", "open_id"), "name": _text(one, "name")}
         for one in (found if isinstance(found, list) else [])
@@ -300,15 +301,9 @@ def _object(value: Any) -> Mapping[str, Any]:
     return {name: storable(one) if isinstance(one, str) else one for name, one in (found or {}).items()}
 
 
-def _at(body: Any, *path: str) -> Any:
-    for key in path:
-        body = body.get(key) if isinstance(body, Mapping) else None
-    return body
-
-
 def _text(body: Any, *path: str) -> str:
     """A text that a database takes, empty where there is none."""
-    value = _at(body, *path)
+    value = value_at(body, *path)
     return storable(value) if isinstance(value, str) else ""
 
 
