@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, KeysView, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +29,7 @@ class Messages:
         if faults := list(_faults(words)):
             raise SettingsError(faults)
         self._words = {language: {key: str(text) for key, text in words[language].items()} for language in LOCALES}
+        self.keys = self._words["zh"].keys()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -50,13 +51,6 @@ class Messages:
         if faults:
             raise SettingsError(faults)
         return cls(words)
-
-    @property
-    def keys(self) -> KeysView[str]:
-        return self._words["zh"].keys()
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._words["zh"]
 
     def placeholders(self, key: str) -> frozenset[str]:
         return frozenset(_PLACEHOLDER.findall(self._words["zh"][key]))
@@ -80,7 +74,7 @@ class Messages:
         Keys of failures are stored, so one written by another version may lack a value or be unknown.
         """
         known = set(names)
-        return next((one for one in (key, key + PLAIN) if one in self and self.placeholders(one) <= known), None)
+        return next((one for one in (key, key + PLAIN) if one in self.keys and self.placeholders(one) <= known), None)
 
 
 def same_text(text: str) -> Bilingual:

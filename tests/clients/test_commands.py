@@ -72,7 +72,7 @@ def test_an_old_copy_works_and_the_check_lists_the_differences(tmp_path: Path) -
     assert "unknown, ignored in messages.zh.toml: gone.key" in detail
     messages = Messages.load(tmp_path)
     assert messages.text("check.title", "zh") == "自己的标题"
-    assert "gone.key" not in messages
+    assert "gone.key" not in messages.keys
     assert len(messages.keys) == len(Messages.load(TOP / "config").keys)
     assert list(Styles.load(tmp_path)) == list(Styles.load(TOP / "config"))
     Rules.load(tmp_path)

@@ -75,4 +75,4 @@ def is_answer(card: Card, kind: str, rest: str = "") -> bool:
     if kind == "cancel" and card.shows("command.nothing_to_cancel"):
         return True
     key = TITLES.get(rest or kind, f"{rest}.title")
-    return key in CATALOGUE and card.shows(key, count=1)
+    return key in CATALOGUE.keys and card.shows(key, count=1)

@@ -84,7 +84,7 @@ def _select(ctx: CardContext, name: str, value: Any, typed: Mapping[str, str]) -
     others = [one for one in offered if one != present][:60]
     for one in others if present is None else [str(present), *others]:
         words[one] = ctx.style_name(one) if option.is_style else one
-        if not option.is_style and one == str(present) and f"form.{name}_now" in ctx.messages:
+        if not option.is_style and one == str(present) and f"form.{name}_now" in ctx.messages.keys:
             words[one] = ctx.say(f"form.{name}_now", **{name: one, **option.display(value)})
     chosen = typed.get(name)
     return {

@@ -335,11 +335,11 @@ def _advice(ctx: CardContext, key: str, failure: Failure, *, linked: bool) -> st
     if key == "failure.content" and failure.roles == ("assistant",):
         return f"{key}.advice_image"
     plain = f"{key}.advice{PLAIN}"
-    return plain if not linked and plain in ctx.messages else f"{key}.advice"
+    return plain if not linked and plain in ctx.messages.keys else f"{key}.advice"
 
 
 def _level(ctx: CardContext, level: str) -> Bilingual | str:
-    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages else level
+    return ctx.say(f"level.{level}") if f"level.{level}" in ctx.messages.keys else level
 
 
 def _describe_roles(ctx: CardContext, roles: Iterable[str]) -> Bilingual | None:
