@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from bot.chat.messages import LOCALES, Bilingual, Messages, same_text
 from bot.chat.styles import Styles
@@ -25,7 +24,6 @@ Card = dict[str, Any]
 _CHINA = ("Asia/Shanghai", "Asia/Chongqing", "Asia/Harbin", "PRC")
 _ROOM = 24_000  # bytes of what may be long in a card, which leaves room for the rest within 30 KB
 _MAX_CONTROLS = 3
-_MAX_LINK_LENGTH = 800  # the platform's links are under 400 characters, and four of them share a card of 30 KB
 
 
 def _notices(names: str) -> Iterable[str]:
@@ -180,19 +178,7 @@ def button(words: Bilingual, *, kind: str = "default", **value: str) -> Element:
 
 
 def link(words: Bilingual, *, url: str) -> Element:
-    """A button that opens a url, which must be :func:`linkable`."""
     return {"tag": "button", "text": label(words), "behaviors": [{"type": "open_url", "default_url": url}]}
-
-
-def linkable(url: str | None) -> bool:
-    """Whether a card may link to a url: https, a host, no spaces or control characters, not too long."""
-    if url is None or len(url) > _MAX_LINK_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def select(words: Bilingual, *, choices: Iterable[str], **value: str) -> Element:

@@ -30,6 +30,8 @@ _UNFINISHED = ("queued", "generating")
 _WAIT_MINUTES = (1, 3, 10)
 
 _PROMPT_LENGTH = 800
+_LINK = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/?#][!-~]*)?")
+_MAX_LINK_LENGTH = 800  # the platform's links are under 400 characters, and four of them share a card of 30 KB
 
 
 def _stage_of(view: RequestView) -> str:
@@ -266,7 +268,9 @@ def _cause(image: GenerationView) -> str:
 
 
 def _link(image: GenerationView) -> str | None:
-    return image.url if image.state in (State.DONE, State.FAILED) and el.linkable(image.url) else None
+    """The link to the original of an image that is done or failed, if it is one for a card: https, and not too long."""
+    url = image.url if image.state in (State.DONE, State.FAILED) else None
+    return url if url and len(url) <= _MAX_LINK_LENGTH and _LINK.fullmatch(url) else None
 
 
 def _about(ctx: CardContext, view: RequestView, numbers: Sequence[int], text: Bilingual) -> Bilingual:
@@ -284,10 +288,10 @@ def _numbered(ctx: CardContext, numbers: Sequence[int]) -> Bilingual:
 
 def _group_failures(view: RequestView) -> Iterable[Mapping[int, GenerationView]]:
     """The images that failed alike, and are all linked or not, by their numbers from 1."""
-    groups: dict[str, dict[int, GenerationView]] = {}
+    groups: dict[tuple[bool, str], dict[int, GenerationView]] = {}
     for number, image in enumerate(view.images, 1):
         if image.state is State.FAILED:
-            groups.setdefault(f"{el.linkable(image.url)} {image.failure}", {})[number] = image
+            groups.setdefault((_link(image) is None, str(image.failure)), {})[number] = image
     return groups.values()
 
 
@@ -324,7 +328,7 @@ def _describe_failure(
     message = truncate(failure.platform, 160) if failure.platform else None
     if ids or message:
         yield join([message, ctx.say("label.platform_request_id", ids=", ".join(ids)) if ids else None]), True
-    yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), failure, linked=el.linkable(first.url)), **values), False
+    yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), failure, linked=_link(first) is not None), **values), False
 
 
 def _advice(ctx: CardContext, key: str, failure: Failure, *, linked: bool) -> str:
