@@ -32,13 +32,12 @@ EXAMPLES: tuple[str, ...] = ("cat", "poster", "science")
 """The examples of the welcome; the prompt of each is the sentence ``welcome.example.NAME.prompt``."""
 _TIPS = ("details", "style", "light", "composition", "text", "avoid")
 _MAX_LISTED = 8
-_ERROR_VALUE_LENGTHS = (800, 200, 40)
 
 
 def render_notice(ctx: CardContext, name: str, *, key: str = "text", **values: str | Bilingual) -> Card:
     """A card of one line, with the placeholders of its sentence; a ``prompt`` is shown below, as it was typed."""
     known = {one: truncate(value, 400) if isinstance(value, str) else value for one, value in values.items()}
-    prompt, _ = excerpt(str(values.get("prompt", "")))
+    prompt = excerpt(str(values.get("prompt", "")))
     text = ctx.paragraph(f"notice.{name}.{key}", **known)
     return ctx.card(f"notice.{name}.title", [text, el.small(prompt) if prompt.strip() else None])
 
@@ -72,21 +71,18 @@ def render_error(
     if offer and drawn:
         more.append(ctx.small("question.drawn"))
     elif offer:
-        value = truncate(str(offer["value"]), _ERROR_VALUE_LENGTHS[-1])
+        value = truncate(str(offer["value"]), 40)
         words = join([ctx.say("button.use" if value else "button.as_is", value=value), ctx.price(price)], separator=" ")
         more += el.row(ctx.button(words, kind="primary", a="confirm", r=request_id))
     # The parser knows every alias; a person reads one name per style, in their language.
     names = join((el.by_locale(style.name) for style in ctx.styles.all), separator=ctx.say("label.separator"))
     styles = {locale: truncate(text, 400) for locale, text in names.items()}
-    for length in _ERROR_VALUE_LENGTHS:
-        typed = {name: truncate(value, length) for name, value in error.values.items()}
-        values: dict[str, object] = {"styles": styles, "zone": ctx.zone_name, **typed}
-        near = ctx.messages.best_key(f"{error.sentence}_near", values) if offer else None
-        key = near or ctx.messages.best_key(error.sentence, values) or "card.misread_unknown"
-        card = ctx.card(title, [ctx.paragraph(key, **values), *more])
-        if el.fits(card):
-            break
-    return card
+    # Whatever another version stored: the parser gives none that is nearly as long.
+    typed = {name: truncate(value, 800) for name, value in error.values.items()}
+    values: dict[str, object] = {"styles": styles, "zone": ctx.zone_name, **typed}
+    near = ctx.messages.best_key(f"{error.sentence}_near", values) if offer else None
+    key = near or ctx.messages.best_key(error.sentence, values) or "card.misread_unknown"
+    return ctx.card(title, [ctx.paragraph(key, **values), *more])
 
 
 def render_question(

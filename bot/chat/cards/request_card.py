@@ -67,15 +67,14 @@ def describe_cost(ctx: CardContext, *, price: float, billed: int, doubtful: int 
     return ctx.say("cost.both", price=sure, more=maybe) if billed else ctx.say("cost.maybe", price=maybe)
 
 
-def excerpt(prompt: str) -> tuple[str, bool]:
-    whole = sanitize(prompt)
-    return whole[:_PROMPT_LENGTH], len(whole) > _PROMPT_LENGTH
+def excerpt(prompt: str) -> str:
+    return sanitize(prompt)[:_PROMPT_LENGTH]
 
 
 def render_request(ctx: CardContext, view: RequestView) -> Card:
     """The one card of a request: images as they come, failures, the prompt, small print, cost, buttons."""
     title, values = _title(view)
-    shown, _ = excerpt(view.prompt)
+    shown = excerpt(view.prompt)
     elements = [
         *_images(ctx, view),
         *map(el.paragraph, _statuses(ctx, view)),
@@ -93,7 +92,7 @@ def render_request_text(ctx: CardContext, view: RequestView, language: Language)
     """The same as text, to go with a plain image when Feishu refuses the card; no part of it is a tag."""
     title, values = _title(view)
     tagged, others = _options(ctx, view)
-    shown, _ = excerpt(view.prompt)
+    shown = excerpt(view.prompt)
     lines = [
         ctx.say(title, **values),
         join([*tagged, *others]),
@@ -111,12 +110,10 @@ def render_request_text(ctx: CardContext, view: RequestView, language: Language)
 def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
     stage, count, done = _stage_of(view), len(view.images), len(view.done)
     if stage == "generating" and done:
-        return "state.progress", {"done": done, "count": count}
-    if stage == "ready" and done < count:
-        return "state.ready_some", {"done": done, "count": count}
-    if stage == "ready" and count > 1:
-        return "state.ready_all", {"count": count}
-    return f"state.{stage}", {}
+        stage = "progress"
+    elif stage == "ready" and count > 1:
+        stage = "ready_all" if done == count else "ready_some"
+    return f"state.{stage}", {"done": done, "count": count}
 
 
 def _options(ctx: CardContext, view: RequestView) -> tuple[list[Bilingual], list[Bilingual]]:
@@ -185,8 +182,8 @@ def _status(ctx: CardContext, view: RequestView, image: GenerationView, *, is_fi
 
 def _notes(ctx: CardContext, view: RequestView) -> Iterator[Bilingual]:
     """How much of the prompt is shown, what was recognized, what is unusual, a tip for the prompt."""
-    if excerpt(view.prompt)[1]:
-        yield ctx.say("label.prompt_excerpt", length=len(sanitize(view.prompt)), shown=_PROMPT_LENGTH)
+    if (length := len(sanitize(view.prompt))) > _PROMPT_LENGTH:
+        yield ctx.say("label.prompt_excerpt", length=length, shown=_PROMPT_LENGTH)
     if view.recognized_words:
         options = join(ctx.option(name, getattr(view.options, name)) for name in view.recognized_options)
         words = truncate(" ".join(view.recognized_words), 60)
