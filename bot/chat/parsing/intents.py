@@ -34,7 +34,7 @@ from bot.chat.parsing.wording import (
 )
 from bot.errors import UserError
 from bot.models import Command
-from bot.options import HAN, OPTIONS, TypedOptions, infer_option
+from bot.options import HAN, TypedOptions, infer_option
 from bot.text import fold, says_something
 
 Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rejected"]
@@ -156,8 +156,7 @@ def _explicit(text: str) -> Iterator[Span]:
     for token in scan(fold(text)):
         if token.role == "option":
             has_particle = token.name in ("size", "count") and text.startswith("的", token.end)
-            value = "" if token.value in OPTIONS[token.name].off_words else token.value
-            yield Span(token.start, token.end + has_particle, token.name, value)
+            yield Span(token.start, token.end + has_particle, token.name, token.value)
         elif token.role == "leading":
             yield Span(token.start, token.end, "lead_in")
 

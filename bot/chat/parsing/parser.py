@@ -139,19 +139,13 @@ def _offer(
         parsed, _ = _prompt(put_right, list(scan(fold(put_right))), styles)
         if isinstance(parsed, ImagePrompt):
             return {"prompt": parsed.prompt, "options": parsed.options, "value": suggestion}
-    valid = {
-        token.name: token
-        for token in tokens
-        if token.role == "option" and token.value is not None and not _is_no_number(token)
-    }
+    valid = {token.name: token.value for token in tokens if token.value is not None and not _is_no_number(token)}
     gone = [token for token in tokens if token.role in ("option", "command", "leading")]
-    typed = _collect_options(text, valid.values())
-    options = {} if isinstance(typed, UserError) else typed
-    return {"prompt": remove_spans(text, gone), "options": options, "value": ""}
+    return {"prompt": remove_spans(text, gone), "options": valid, "value": ""}
 
 
-def _is_no_number(token: Token) -> bool:
-    return OPTIONS[token.name].kind is int and not isinstance(token.value, int)
+def _is_no_number(option: Token) -> bool:
+    return OPTIONS[option.name].kind is int and not isinstance(option.value, int) and option.value != ""
 
 
 def _misplaced(text: str, token: Token, styles: Collection[str]) -> UserError | None:
@@ -194,13 +188,13 @@ def _collect_options(text: str, tokens: Iterable[Token]) -> TypedOptions | UserE
             allowed = {"allowed": ", ".join(option.choices)} if option.choices else {}
             values = {"option": quote(text[token.start : token.name_end]), **allowed}
             return UserError(sentence=f"misread.{token.name}_missing", values=values)
-        if _is_no_number(token) and token.value not in option.off_words:
+        if _is_no_number(token):
             return wrong_value(token.name, token.value, Context(resolved={}))
         earlier = found.setdefault(token.name, token)
         if earlier.value != token.value:
             first, second = (quote(text[one.start : one.end]) for one in (earlier, token))
             return UserError(sentence="misread.twice", values={"first": first, "second": second})
-    return {name: "" if one.value in OPTIONS[name].off_words else one.value for name, one in found.items()}
+    return {name: one.value for name, one in found.items()}
 
 
 def _bare_command(text: str) -> Command | UserError | None:

@@ -99,8 +99,9 @@ class Span:
 class Token(Span):
     """An option, or another word with a sign; ``name`` is the option's, or the folded word without its sign.
 
-    The value of an option is ``None`` if it is missing, the text in its place if it should be a number and is none.
-    ``leading`` precedes a prompt, ``chat`` belongs to ``/set``, and ``value`` begins with a digit.
+    The value of an option is as typed options hold it, ``None`` if it is missing, and the text in its place if it
+    should be a number and is none. ``leading`` precedes a prompt, ``chat`` belongs to ``/set``, and ``value`` begins
+    with a digit.
     """
 
     role: Literal["option", "command", "leading", "chat", "unknown", "value"] = field(kw_only=True)
@@ -161,6 +162,7 @@ def _option(plain: str, match: re.Match[str], before: str) -> Token | None:
     if chinese and not certain and ((before == "letter" and not apart) or (weak and not whole)):
         return None
     certain = certain or apart or (whole and value is None)
+    value = "" if value in OPTIONS[name].off_words else value
     return Token(start, end, name, value, role="option", name_end=name_end, certain=certain)
 
 
