@@ -13,14 +13,11 @@ from typing import Any, Literal
 
 from bot import sizes
 from bot.chat.parsing.parser import parse
-from bot.chat.parsing.tokenizer import COMMANDS as COMMAND_WORDS
-from bot.chat.parsing.tokenizer import QUOTED, Span, scan, unquoted
+from bot.chat.parsing.tokenizer import COMMANDS, QUOTED, Span, scan, unquoted
 from bot.chat.parsing.wording import (
-    COMMANDS,
     EMOJIS,
     SEPARATORS,
     STICKER,
-    TOPICS,
     Rules,
     Wording,
     find_options,
@@ -41,7 +38,14 @@ Kind = Literal["prompt", "again", "edit", "command", "thanks", "ambiguous", "rej
 
 _LONGEST_PHRASE = 100  # characters up to which a message may be a command, a thank-you or a question
 _LONGEST_CHECKED = 300  # characters that are searched for signs of speech and of description
-_SHOW_ONLY = frozenset(COMMANDS) - {"welcome", "original", "cancel"}
+_SPOKEN = (
+    *("welcome", "help", "models", "sizes", "styles", "tips"),
+    *("quota", "history", "settings", "original", "queue", "cancel"),
+)
+"""The commands that have words of their own in the rules, in the order of comparison."""
+_TOPICS = ("models", "quota", "sizes", "styles", "history", "queue", "help")
+"""The commands that answer a question about them, likewise."""
+_SHOW_ONLY = frozenset(_SPOKEN) - {"welcome", "original", "cancel"}
 """The commands that change nothing: a misspelled one is carried out."""
 _ONLY_OPTIONS = UserError(sentence="misread.only_options")
 _NEAR_SIGN = re.compile(
@@ -104,7 +108,7 @@ def recognize(
     if isinstance(parsed, Command):
         return _explicit_command(text, key, parsed, rules, situation)
     if isinstance(parsed, UserError) and not (situation.result and parsed.sentence == _ONLY_OPTIONS.sentence):
-        meant = COMMAND_WORDS.get(parsed.values.get("suggestion", "")[1:])
+        meant = COMMANDS.get(parsed.values.get("suggestion", "")[1:])
         if meant in _SHOW_ONLY and parsed.values["word"] == text.strip():
             return _command(meant)
         is_missing = parsed.sentence == "misread.prompt_missing"
@@ -187,7 +191,7 @@ def _unsigned(text: str, rules: Rules, situation: Situation, model: str) -> Inte
     spoken, prompt = unquoted(fold(text)), fold(wording.prompt)
     said, asked = normalize(spoken), unquoted(prompt)
     asks = short and any(rules["questions.asks"].search(words) for words in (said, normalize(asked)))
-    topic = next((name for name in TOPICS if rules[f"questions.{name}"].search(said)), None) if asks else None
+    topic = next((name for name in _TOPICS if rules[f"questions.{name}"].search(said)), None) if asks else None
     says_nothing = not _without(wording.key, rules["lead_in.nothing"]) and asked == prompt
     if topic or (wording.request and says_nothing and not wording.options):
         return _command(topic or "help")
@@ -214,7 +218,7 @@ def _conversation(text: str, key: str, rules: Rules, situation: Situation) -> In
             words, phrases = rules[f"commands.{name}"], (*rules.entries[f"commands.{name}"], *thanks)
             if words.fullmatch(key) or (words.search(key) and _consists_of(key, phrases)):
                 return _command(name)
-    command = next((name for name in COMMANDS if rules[f"commands.{name}"].fullmatch(key)), None)
+    command = next((name for name in _SPOKEN if rules[f"commands.{name}"].fullmatch(key)), None)
     if command != "welcome" and _consists_of(key, thanks):
         return Intent(kind="thanks")
     if follow_up := _follow_up(text, rules):
@@ -229,10 +233,7 @@ def _after_thanks(text: str, rules: Rules, situation: Situation, model: str) -> 
     head = _CLAUSE_END.search(text, len(text) - len(text.lstrip()))
     if head is None or not _consists_of(normalize(text[: head.start()]), rules.entries["thanks.phrases"]):
         return None
-    rest = text[head.end() :]
-    intent = _unsigned(rest, rules, situation, model) if normalize(rest) else None
-    if intent is None or intent.kind == "thanks":
-        return None
+    intent = _unsigned(text[head.end() :], rules, situation, model)
     if intent.kind == "ambiguous":
         # "great wall" begins with no thanks.
         return None if head[0] == " " and text[: head.start()].isascii() else _ask(text)

@@ -21,13 +21,6 @@ from bot.errors import SettingsError
 from bot.options import HAN, NUMERALS, OPTIONS, TypedOptions
 from bot.text import EMOJI, fold
 
-COMMANDS = (
-    *("welcome", "help", "models", "sizes", "styles", "tips"),
-    *("quota", "history", "settings", "original", "queue", "cancel"),
-)
-"""The commands that have words of their own, in the order of comparison."""
-TOPICS = ("models", "quota", "sizes", "styles", "history", "queue", "help")
-"""The commands that answer a question about them, likewise."""
 SEPARATORS = " \t\n\u3000,，。.;；:：!！?？、~～…"
 STICKER = re.compile(r"\[[^\[\]\s]{1,8}\]")  # as Feishu writes one: [赞]
 EMOJIS = re.compile(f"[{EMOJI}\ufe0e\ufe0f\u200d\u20e3]+")
