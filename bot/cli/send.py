@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 
 from bot import logs
-from bot.chat.cards.elements import Card, CardContext, content
-from bot.chat.cards.request_card import render_request, render_request_text
+from bot.chat.cards.elements import Card, CardContext, content, text_of
+from bot.chat.cards.request_card import render_request
 from bot.chat.messages import Messages
 from bot.chat.styles import Styles
 from bot.errors import ErrorKind, FeishuAction, FeishuError, GlmError
@@ -54,14 +54,15 @@ class Sender:
                 reencoded=uploaded is not file,
                 calls_billed=1,
             )
-            card = RequestView(request_id="", prompt=prompt, options=options, images=(view,), price=price)
+            request = RequestView(request_id="", prompt=prompt, options=options, images=(view,), price=price)
+            card = render_request(self._cards, request)
             try:
-                self._send_one("interactive", render_request(self._cards, card))
+                self._send_one("interactive", card)
             except FeishuError as error:
                 if error.action is not FeishuAction.SEND_PLAIN:
                     raise
                 self._send_one("image", {"image_key": image_key})
-                self._send_one("text", {"text": render_request_text(self._cards, card, "zh")})
+                self._send_one("text", {"text": text_of(card, "zh")})
         except FeishuError as error:
             advice = suggest_fix(error, domain=self._settings.domain)
             raise GlmError(

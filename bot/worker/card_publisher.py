@@ -11,7 +11,6 @@ from typing import Any
 
 from bot.chat.cards.command_cards import render_moved, render_notice
 from bot.chat.cards.elements import Card, content, text_of
-from bot.chat.cards.request_card import render_request_text
 from bot.db.leases import Leases
 from bot.db.requests import RequestStore
 from bot.db.tables import NOTIFICATION, RECALLED, Request
@@ -188,11 +187,8 @@ class CardPublisher:
             if image.image_key and step not in sent:
                 self._send_image(request, step, image.image_key)
         if "text" not in sent:
-            if rendered.view is not None:
-                text = render_request_text(self.renderer.cards, rendered.view, request.language)
-            else:
-                text = text_of(rendered.card, request.language)
-            message_id = self._post(request, "text", "text", {"text": text})
+            text = {"text": text_of(rendered.card, request.language)}
+            message_id = self._post(request, "text", "text", text)
             self.store.record_send(request, "text", message_id)
         if request.answer_id is not None:
             self._replace_old(request, request.answer_id, render_moved(self.renderer.cards))

@@ -231,8 +231,11 @@ def fits(elements: Any) -> bool:
 
 
 def text_of(card: Mapping[str, Any], language: Language) -> str:
-    """The words of a card as plain text, for a chat that refused the card; no part of it is a tag."""
-    return escape_tags("\n".join(_texts([card.get("header", {}), card.get("body", {})], language)))
+    """The words and links of a card as plain text, for a chat that refused the card; no part of it is a tag."""
+    header = card["header"]
+    about = " · ".join(_texts([header.get("text_tag_list", []), header.get("subtitle")], language))
+    lines = [*_texts(header["title"], language), about, *_texts(card["body"], language)]
+    return escape_tags("\n".join(filter(None, lines)))
 
 
 def _texts(element: Any, language: Language) -> Iterator[str]:
@@ -240,12 +243,15 @@ def _texts(element: Any, language: Language) -> Iterator[str]:
         for part in element:
             yield from _texts(part, language)
     elif isinstance(element, Mapping):
-        if element.get("tag") in ("plain_text", "markdown") and element.get("content"):
+        if element.get("tag") in ("plain_text", "markdown"):
             yield element.get("i18n_content", {}).get(LOCALES[language], element["content"])
-            return
-        for name, part in element.items():
-            if name not in ("alt", "confirm", "chart_spec"):
-                yield from _texts(part, language)
+        elif "behaviors" in element:
+            # Text cannot be pressed.
+            yield from (one["default_url"] for one in element["behaviors"] if "default_url" in one)
+        else:
+            for name, part in element.items():
+                if name not in ("alt", "chart_spec"):
+                    yield from _texts(part, language)
 
 
 def _callback(value: Mapping[str, str]) -> Element:

@@ -1,21 +1,20 @@
-"""The card of one request for images, at any stage, and the same as plain text."""
+"""The card of one request for images, at any stage."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from bot import sizes
 from bot.chat.cards import elements as el
 from bot.chat.cards.elements import Card, CardContext, Element
-from bot.chat.messages import LOCALES, PLAIN, Bilingual, join
+from bot.chat.messages import PLAIN, Bilingual, join
 from bot.chat.parsing.tokenizer import unquoted
 from bot.errors import FOR_ADMINS
-from bot.models import PROMPT_HINT_LENGTH, ROLES, Failure, GenerationView, Language, RequestView, State
+from bot.models import PROMPT_HINT_LENGTH, ROLES, Failure, GenerationView, RequestView, State
 from bot.options import OPTIONS
-from bot.text import escape_tags, sanitize, truncate
+from bot.text import sanitize, truncate
 
 _TAGGED = ("size", "style", "model")  # the options that are tags beside the title of the card; the others are under it
 _BY_REQUEST = {
@@ -73,7 +72,11 @@ def excerpt(prompt: str) -> str:
 
 def render_request(ctx: CardContext, view: RequestView) -> Card:
     """The one card of a request: images as they come, failures, the prompt, small print, cost, buttons."""
-    title, values = _title(view)
+    stage, count, done = _stage_of(view), len(view.images), len(view.done)
+    if stage == "generating" and done:
+        stage = "progress"
+    elif stage == "ready" and count > 1:
+        stage = "ready_all" if done == count else "ready_some"
     shown = excerpt(view.prompt)
     elements = [
         *_images(ctx, view),
@@ -84,43 +87,10 @@ def render_request(ctx: CardContext, view: RequestView) -> Card:
         el.small(_footer(ctx, view)),
         *el.controls(_controls(ctx, view)),
     ]
-    tagged, others = _options(ctx, view)
-    return ctx.card(title, elements, tags=tagged, subtitle=join(others), **values)
-
-
-def render_request_text(ctx: CardContext, view: RequestView, language: Language) -> str:
-    """The same as text, to go with a plain image when Feishu refuses the card; no part of it is a tag."""
-    title, values = _title(view)
-    tagged, others = _options(ctx, view)
-    shown = excerpt(view.prompt)
-    lines = [
-        ctx.say(title, **values),
-        join([*tagged, *others]),
-        *_warnings(ctx, view),
-        *_statuses(ctx, view),
-        *(text for group in _group_failures(view) for text, _ in _describe_failure(ctx, view, group)),
-        shown if shown.strip() else None,
-        *_notes(ctx, view),
-        _footer(ctx, view),
-        *map(_link, view.images),
-    ]
-    return escape_tags(join(lines, separator="\n")[LOCALES[language]])
-
-
-def _title(view: RequestView) -> tuple[str, dict[str, Any]]:
-    stage, count, done = _stage_of(view), len(view.images), len(view.done)
-    if stage == "generating" and done:
-        stage = "progress"
-    elif stage == "ready" and count > 1:
-        stage = "ready_all" if done == count else "ready_some"
-    return f"state.{stage}", {"done": done, "count": count}
-
-
-def _options(ctx: CardContext, view: RequestView) -> tuple[list[Bilingual], list[Bilingual]]:
     values = {name: getattr(view.options, name) for name, option in OPTIONS.items() if option.of_image}
     tags = [ctx.option(name, values[name], prefix="tag") for name in _TAGGED if values[name] is not None]
-    others = [ctx.option(name, value) for name, value in values.items() if name not in _TAGGED and value is not None]
-    return tags, others
+    others = join(ctx.option(name, one) for name, one in values.items() if name not in _TAGGED and one is not None)
+    return ctx.card(f"state.{stage}", elements, tags=tags, subtitle=others, done=done, count=count)
 
 
 def _images(ctx: CardContext, view: RequestView) -> Iterator[Element]:
@@ -283,29 +253,22 @@ def _numbered(ctx: CardContext, numbers: Sequence[int]) -> Bilingual:
 # Failures
 
 
-def _group_failures(view: RequestView) -> Iterable[Mapping[int, GenerationView]]:
-    """The images that failed alike, and are all linked or not, by their numbers from 1."""
+def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
+    """What is said of images that failed; those that failed alike, and are all linked or not, share it."""
     groups: dict[tuple[bool, str], dict[int, GenerationView]] = {}
     for number, image in enumerate(view.images, 1):
         if image.state is State.FAILED:
             groups.setdefault((_link(image) is None, str(image.failure)), {})[number] = image
-    return groups.values()
-
-
-def _failures(ctx: CardContext, view: RequestView) -> Iterator[Element]:
-    for group in _group_failures(view):
-        for text, is_small in _describe_failure(ctx, view, group):
-            yield el.small(text) if is_small else el.paragraph(text)
+    for group in groups.values():
+        yield from _describe_failure(ctx, view, group)
         if len(view.images) > 1:
             links = {number: _link(image) for number, image in group.items()}
             numbered = ((ctx.say("button.link_number", number=number), url) for number, url in links.items() if url)
             yield from el.row(*(el.link(words, url=url) for words, url in numbered))
 
 
-def _describe_failure(
-    ctx: CardContext, view: RequestView, group: Mapping[int, GenerationView]
-) -> Iterator[tuple[Bilingual, bool]]:
-    """Our sentence, the platform's own message and ids, and what to do; each with whether it is small.
+def _describe_failure(ctx: CardContext, view: RequestView, group: Mapping[int, GenerationView]) -> Iterator[Element]:
+    """Our sentence, the platform's own message and ids, and what to do about images that failed alike, by number.
 
     A failure that this version does not know is described as an internal one.
     """
@@ -320,12 +283,13 @@ def _describe_failure(
     if where := _describe_roles(ctx, failure.roles):
         values["where"] = where
     key = ctx.messages.best_key(failure.sentence, values) or _UNKNOWN.sentence
-    yield _about(ctx, view, list(group), ctx.say(key, **values)), False
+    yield el.paragraph(_about(ctx, view, list(group), ctx.say(key, **values)))
     ids = [truncate(one, 100) for image in group.values() if (one := image.platform_request_id)]
     message = truncate(failure.platform, 160) if failure.platform else None
     if ids or message:
-        yield join([message, ctx.say("label.platform_request_id", ids=", ".join(ids)) if ids else None]), True
-    yield ctx.say(_advice(ctx, key.removesuffix(PLAIN), failure, linked=_link(first) is not None), **values), False
+        yield el.small(join([message, ctx.say("label.platform_request_id", ids=", ".join(ids)) if ids else None]))
+    advice = _advice(ctx, key.removesuffix(PLAIN), failure, linked=_link(first) is not None)
+    yield ctx.paragraph(advice, **values)
 
 
 def _advice(ctx: CardContext, key: str, failure: Failure, *, linked: bool) -> str:
