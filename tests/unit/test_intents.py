@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import sizes
 from bot.chat.parsing.intents import Intent, Situation, recognize
 from bot.chat.parsing.wording import Rules
 from bot.errors import SettingsError
@@ -38,7 +39,7 @@ def rows(name: str) -> list[tuple[str, str, str]]:
 
 def options_of(intent: Intent) -> Counter[str]:
     """The options as a row writes them."""
-    given = dict(intent.options)
+    given = {name: sizes.WORDS.get(value, value) for name, value in intent.options.items()}
     if "watermark" in given:
         given["watermark"] = "yes" if given["watermark"] else "no"
     return Counter(f"{'n' if name == 'count' else name}={value}" for name, value in given.items())

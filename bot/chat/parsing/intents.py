@@ -136,8 +136,6 @@ def _explicit_command(text: str, key: str, command: Command, rules: Rules, situa
         return _ask(text)
     if command.name == "help" and rules["commands.welcome"].fullmatch(key[:_LONGEST_PHRASE]):
         return _command("welcome")
-    if size := command.options.get("size"):
-        command = replace(command, options={**command.options, "size": sizes.WORDS.get(size, size)})
     is_again = command.name == "again" and (situation.result or signed)
     return Intent(kind="again" if is_again else "command", options=command.options, outcome=command)
 

@@ -183,8 +183,6 @@ def take_apart(text: str, *, rules: Rules, model: str, signed: Sequence[Span] = 
     """
     taken = list(signed)
     values: dict[str, Any] = {span.name: span.value for span in reversed(signed) if span.name in OPTIONS}
-    if "size" in values:
-        values["size"] = sizes.WORDS.get(values["size"], values["size"])
     model = values["model"] if values.get("model") in sizes.MODELS else model
     plain = mask(text, taken)
     start, request = _take_request(plain, rules, taken, values)
