@@ -61,9 +61,7 @@ def render_error(
     What the error offers is a button with its ``price`` in yuan, until it was ``drawn``.
     """
     kind, _, name = error.sentence.partition(".")
-    title = f"card.{kind}" if kind in ("limit", "command") else "card.misread"
-    if name in ("nothing_to_repeat", "prompt_missing", "nothing_to_cancel"):
-        title = f"card.{name}"
+    title = next((one for one in (f"card.{name}", f"card.{kind}") if one in ctx.messages.keys), "card.misread")
     # "again" makes an image, too; nobody expects one of the other commands.
     asked_for_image = kind != "command" and name != "nothing_to_repeat" and error.command in (None, "again")
     more = [ctx.small("cost.none")] if asked_for_image and not drawn else []

@@ -85,7 +85,6 @@ def unmask(text: str, names: Sequence[str]) -> str:
 
 
 def unmask_parsed(parsed: ParsedMessage, names: Sequence[str]) -> ParsedMessage:
-
     def each(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {name: each(one) for name, one in value.items()}

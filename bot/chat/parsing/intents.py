@@ -145,7 +145,7 @@ def _near_misses(text: str, styles: Collection[str], rules: Rules) -> Iterator[S
     for token in scan(fold(text)):
         if token.role in ("unknown", "value"):
             found = infer_option(token.name, 0)
-            if found and found[1].end == len(token.name) and found[1].value is not None:
+            if found and found[1].end == len(token.name):
                 yield Span(token.start, token.end, found[0], found[1].value)
             elif token.name in styles:
                 yield Span(token.start, token.end, "style", token.name)
