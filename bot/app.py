@@ -342,17 +342,20 @@ class Bot:
         self.background.start("bitable-export", exporter.run_once, every=wait, delay=wait, hang_after=LONG_STEP)
 
     def _not_ready(self) -> str | None:
+        away = "the database does not answer"
         try:
             alive = workers_alive(self.database, within=self._timings.silence)
             outages = current_outages(self.database)
             is_known = self.identity.open_id is not None
         except DatabaseUnavailable:
-            return "the database does not answer"
+            return away
         unknown, refusal = "the bot's own id has not been fetched from Feishu yet", self.identity.error
         if refusal:
             unknown += ": {}; what to do: {}".format(*self._explain(refusal))
+        # While the database can only be read, no worker can send its heartbeat.
+        silent = away if self.background.database_away else "no recent worker heartbeat"
         reasons = [
-            None if alive else "no recent worker heartbeat",
+            None if alive else silent,
             *(f"Feishu refuses {one.call}: {one.reason}; what to do: {one.fix}" for one in outages),
             None if is_known else unknown,
             self.background.problem,

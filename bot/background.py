@@ -16,7 +16,8 @@ from bot.timings import backoff_with_jitter
 log = get_logger(__name__)
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 10.0  # seconds before a failed step is repeated; the wait doubles
-HANG_SECONDS = 120.0  # without a successful step for so long, a loop counts as hanging or failing
+CRASHES = 3  # after so many crashes in a row a loop counts as failing
+HANG_SECONDS = 120.0  # without a successful step for so long, a loop counts as hanging
 EXIT_SECONDS = 5.0  # for which an exiting process waits for its loops: daemon threads, whose steps can be repeated
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -27,6 +28,8 @@ class Loop:
 
     name: str
     hang_after: float
+    crashes: int = 0  # in a row
+    database_away: bool = False  # whether the last step failed because the database took or gave nothing
     # When the current step started or first failed; `None` between successful steps.
     started_at: float | None = field(default_factory=time.monotonic)
     thread: threading.Thread = field(default_factory=threading.Thread)
@@ -39,9 +42,11 @@ class Loop:
 
     @property
     def problem(self) -> str | None:
-        if self.stuck_for <= self.hang_after:
-            return None
-        return f"background task {self.name} has made no progress for {self.stuck_for:.0f} seconds, see the log"
+        if self.crashes >= CRASHES:
+            return f"background task {self.name} keeps failing, see the log"
+        if self.stuck_for > self.hang_after:
+            return f"background task {self.name} has made no progress for {self.stuck_for:.0f} seconds"
+        return None
 
 
 @dataclass(kw_only=True)
@@ -77,10 +82,14 @@ class Background:
             stop.wait(delay)
             while not stop.is_set():
                 loop.started_at = loop.started_at or time.monotonic()
-                if self.attempt(name, step) is None:
-                    failures, loop.started_at = 0, None
+                error = self.attempt(name, step)
+                loop.database_away = isinstance(error, DatabaseUnavailable)
+                if error is None:
+                    failures, loop.crashes, loop.started_at = 0, 0, None
                     (pause or stop.wait)(every)
                 else:
+                    # An outage is reported by the checks of the database and the platform.
+                    loop.crashes = 0 if isinstance(error, BotError) else loop.crashes + 1
                     stop.wait(backoff_with_jitter(min(FIRST_RETRY, longest_retry), longest_retry, failures))
                     failures += 1
 
@@ -115,6 +124,10 @@ class Background:
     def problem(self) -> str | None:
         """The loops that fail or hang, by name, or ``None``."""
         return "; ".join(filter(None, (loop.problem for loop in list(self._loops)))) or None
+
+    @property
+    def database_away(self) -> bool:
+        return any(loop.database_away for loop in list(self._loops))
 
     def close(self) -> None:
         """Waits for the loops for :data:`EXIT_SECONDS`; their ``stopping`` must have been set before."""
