@@ -279,6 +279,8 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65_535, validation_alias="PORT")] = 8000
     metrics_token: Annotated[SecretStr, Ascii, Field(validation_alias="METRICS_TOKEN")] = SecretStr("")
     config_dir: Path
+    unquoted: tuple[str, ...] = ()
+    """The variables whose values came with quotation marks around them, which were removed."""
 
     team: Team = Team()
     images: Images = Images()
@@ -400,7 +402,7 @@ def load(
     if environment is None:
         environment, dotenv = os.environ, dotenv or Path(DOTENV)
     errors: list[str] = []
-    variables = _read_variables(environment, dotenv, errors)
+    variables, unquoted = _read_variables(environment, dotenv, errors)
     folder = config_folder(variables)
     written: dict[str, Any] = {}
     try:
@@ -422,7 +424,7 @@ def load(
             if isinstance(table, dict):
                 table[setting] = variables[name]
     try:
-        settings = Settings.model_validate({**values, "config_dir": folder})
+        settings = Settings.model_validate({**values, "config_dir": folder, "unquoted": unquoted})
     except ValidationError as error:
         errors += [_error_line(detail, known) for detail in error.errors()]
     errors += check_folder(folder)
@@ -431,8 +433,10 @@ def load(
     return settings
 
 
-def _read_variables(environment: Mapping[str, str], dotenv: Path | None, errors: list[str]) -> dict[str, str]:
-    """The bot's variables, without quotation marks around their values."""
+def _read_variables(
+    environment: Mapping[str, str], dotenv: Path | None, errors: list[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The bot's variables without quotation marks, and the names of those that had some."""
     given: dict[str, str] = {}
     try:
         given |= read_dotenv(dotenv) if dotenv else {}
@@ -446,7 +450,7 @@ def _read_variables(environment: Mapping[str, str], dotenv: Path | None, errors:
     for name in [name for name, value in variables.items() if re.search("[\ud800-\udfff\0]", value)]:
         errors.append(f"{name}: is not UTF-8 text")
         del variables[name]
-    return variables
+    return variables, tuple(sorted(name for name, value in variables.items() if value != given[name].strip()))
 
 
 def _error_line(error: Mapping[str, Any], variables: Mapping[str, str]) -> str:

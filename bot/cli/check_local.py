@@ -97,6 +97,9 @@ def check_settings(settings: Settings, *, webhook: bool = True) -> Iterator[Chec
     """
     for name in VARIABLES:
         yield CheckResult(name, *_variable(settings, name, webhook=webhook))
+    if settings.unquoted:
+        detail = f"removed around the value of {', '.join(settings.unquoted)}"
+        yield CheckResult("Quotation marks", ok=True, detail=detail, fix="write the values without them")
     yield CheckResult("Configuration", *_configuration(settings.config_dir))
     for name in SECTIONS:
         values = (f"{key} = {_plain(value)}" for key, value in getattr(settings, name))

@@ -263,6 +263,7 @@ def test_each_variable_has_its_result() -> None:
 
 
 def test_who_may_use_the_bot_is_told() -> None:
+    """Removed quotation marks have a line too, with their variables."""
     results = of_settings()
     assert_result(results["Access"], "everybody in the app's availability range (可用范围)", ok=True)
     assert_result(results["Admins"], "none", "send /id", ok=None)
@@ -270,6 +271,7 @@ def test_who_may_use_the_bot_is_told() -> None:
     results = of_settings({**allowed, "BOT_TEAM_ADMINS": '"ou_lin, ou_chen"'})
     assert_result(results["Access"], "1 people in 2 chats, and the admins anywhere", ok=True)
     assert_result(results["Admins"], "2: ou_lin, ou_chen", ok=True)
+    assert_result(results["Quotation marks"], "around the value of BOT_TEAM_ADMINS", "write the values", ok=True)
 
 
 def test_events_need_a_secret_only_at_the_webhook() -> None:

@@ -192,9 +192,10 @@ def test_quotation_marks_around_a_value_are_removed() -> None:
         settings = load({name: quoted.format(value) for name, value in wanted.items()})
         assert settings.api_key.get_secret_value() == "id.secret"
         assert (settings.data_dir, settings.port, settings.slots.cogview) == (Path("/data"), 81, 2)
+        assert settings.unquoted == tuple(sorted(wanted))
     for secret in ('"a', "a'", "\"a'", "”", '"a"b"'):
         settings = load({"FEISHU_ENCRYPT_KEY": secret})
-        assert settings.encrypt_key.get_secret_value() == secret
+        assert (settings.encrypt_key.get_secret_value(), settings.unquoted) == (secret, ())
 
 
 DOTENV_VALUES = {
