@@ -53,13 +53,13 @@ def test_an_image_that_ends_too_early_or_has_a_hole_is_refused() -> None:
     frames = [noise(16, 12) for _ in range(3)]
     several: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
     ways: list[tuple[str, dict[str, Any]]] = [
-        *(("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("GIF", {})),
-        *(("WEBP", {}), ("WEBP", {"lossless": True}), ("WEBP", several)),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("WEBP", {"lossless": True}),
     ]
-    for kind, how in ways:
+    for kind, how in [*ways, *((kind, how) for kind in ("PNG", "GIF", "WEBP") for how in ({}, several))]:
         content = saved(frames[0], kind, **how)
-        pixels_end = len(content) - {"PNG": 21, "GIF": 2}.get(kind, 0)
-        assert all(rejected(content[:length]).transient for length in range(pixels_end)), (kind, how)
+        assert all(rejected(content[:length]).transient for length in range(len(content))), (kind, how)
         for whole in (content, content + bytes(1000)):
             image = inspect_image(whole)
             assert (image.format, image.width, image.height) == (kind, 16, 12)
