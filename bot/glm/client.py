@@ -116,7 +116,11 @@ class GlmClient(_Client):
         try:
             with self._stream("POST", ENDPOINT, seconds=seconds, trace=trace, headers=headers, json=body) as response:
                 answer = _read(response, limit=_LARGEST_ANSWER)
-        except (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ConnectError, httpx.ProxyError) as error:
+        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise GlmError(
+                f"Network error: no connection within {CONNECT_SECONDS:g} s", ErrorKind.NOT_CONNECTED
+            ) from error
+        except (httpx.ConnectError, httpx.ProxyError) as error:
             raise GlmError(f"Network error: {_reason(error)}", ErrorKind.NOT_CONNECTED) from error
         except httpx.TimeoutException as error:
             raise GlmError(
