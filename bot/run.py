@@ -40,7 +40,7 @@ def run(name: str, stopped: StopEvent, *, work: bool = True, greet: str = "") ->
     Raises:
         SettingsError: also if Feishu rejects the app.
         DatabaseUnavailable: the database does not answer.
-        FeishuUnreachable: something on the way to Feishu refuses the long connection.
+        FeishuUnreachable: there is no long connection after as many attempts as Feishu allows.
     """
     settings = _load(name, work=work)
     server = None

@@ -51,7 +51,9 @@ UNANSWERED_PINGS = 3
 """After so many intervals of Feishu's own pings without a frame, a connection counts as lost. The far end may be deaf
 while its WebSocket pongs go on: https://github.com/riba2534/happyclaw/issues/650"""
 
+_DOWN = "the long connection to Feishu is down"
 _CONTROL = 0  # the method of a frame with a ping or pong
+_PARTS_SECONDS = 60.0  # how long the parts of a payload are kept for the others, which a busy machine may read late
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,11 +81,10 @@ class LongConnection:
         self._lock = threading.Lock()
         """Held while a payload is handed on or the connection starts to close: what is not answered is not taken."""
         self._connection: ClientConnection | None = None
-        # Seconds, until the platform configures its own; its limit of attempts is ignored: no outage may end the bot.
-        self._config = {"ReconnectInterval": 5.0, "ReconnectNonce": 1.0, "PingInterval": 120.0}
+        # Until the platform configures its own; seconds, and -1 for no limit of attempts.
+        self._config = {"ReconnectCount": -1, "ReconnectInterval": 5.0, "ReconnectNonce": 1.0, "PingInterval": 120.0}
         self._opened_at = math.inf
-        self._parts: dict[str, dict[int, bytes]] = {}
-        """By message and number, of payloads that have not come over the present connection as a whole."""
+        self._parts: dict[str, tuple[float, dict[int, bytes]]] = {}
 
     def start(self) -> None:
         """Opens the connection, and opens it again whenever it is lost."""
@@ -109,21 +110,23 @@ class LongConnection:
             self._handlers.shutdown(wait=False)
 
     def _reconnect_forever(self) -> None:
+        failures = 0
         while True:
             reason = self._connect_once()
             if self._closing.is_set():
                 return
-            self.down = f"the long connection to Feishu is down: {reason}"
+            failures = failures + 1 if time.monotonic() - self._opened_at < SHORTEST else 0
+            self.down = f"{_DOWN}: {reason}"
+            if 0 <= self._config["ReconnectCount"] <= failures:
+                raise FeishuUnreachable(f"no long connection after {failures} attempts: {reason}")
             spread = self._config["ReconnectNonce"] * random.random()  # noqa: S311 - spreads load, guards nothing
-            failed = time.monotonic() - self._opened_at < SHORTEST
-            seconds = self._config["ReconnectInterval"] if failed else spread
+            seconds = self._config["ReconnectInterval"] if failures else spread
             log.warning("long connection down", reason=reason, wait=round(seconds, 1))
             self._closing.wait(seconds)
 
     def _connect_once(self) -> str:
         """Opens a connection and serves it until it is lost; returns why it was."""
         self._opened_at = math.inf
-        self._parts.clear()
         try:
             body = {"AppID": self.client.app_id, "AppSecret": self.client.app_secret}
             path, headers = _const.GEN_ENDPOINT_URI, {"locale": "zh"}
@@ -182,11 +185,13 @@ class LongConnection:
                 ping_at = now + interval
             if now - heard_at >= UNANSWERED_PINGS * interval:
                 return "Feishu has answered no pings"
+            if now - heard_at >= (UNANSWERED_PINGS - 1) * interval:
+                self.down = f"{_DOWN}: Feishu answers no pings"
             try:
                 data = connection.recv(timeout=min(interval / 4, ping_at - now))
             except TimeoutError:
                 continue
-            heard_at = time.monotonic()
+            heard_at, self.down = time.monotonic(), None
             self._on_frame(connection, data)
         # What came is answered over this connection, which is closed after this.
         wait(self._handling.copy(), timeout=DRAIN_SECONDS)
@@ -236,8 +241,9 @@ class LongConnection:
         count, number = int(headers[_const.HEADER_SUM]), int(headers[_const.HEADER_SEQ])
         if count <= 1:
             return payload
-        message_id = headers[_const.HEADER_MESSAGE_ID]
-        parts = self._parts.setdefault(message_id, {})
+        now, message_id = time.monotonic(), headers[_const.HEADER_MESSAGE_ID]
+        self._parts = {name: one for name, one in self._parts.items() if one[0] > now - _PARTS_SECONDS}
+        _, parts = self._parts.setdefault(message_id, (now, {}))
         parts[number] = payload
         if len(parts) < count:
             return None
@@ -246,9 +252,10 @@ class LongConnection:
 
     def _configure(self, config: Any) -> None:
         """Applies the platform's configuration, as far as its values are usable."""
+        least = {"ReconnectCount": -math.inf, "ReconnectNonce": 0.0}
         for name in self._config:
             value = config.get(name) if isinstance(config, dict) else None
-            if isinstance(value, int | float) and value > 0:
+            if isinstance(value, int | float) and (value > 0 or value >= least.get(name, math.inf)):
                 self._config[name] = value
 
 

@@ -20,7 +20,7 @@ from tests.support.dsl import wait_for
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire
 
-SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0.2, "PingInterval": 0.1}
+SOON = {"ReconnectCount": -1, "ReconnectInterval": 0.05, "ReconnectNonce": 0, "PingInterval": 0.1}
 SECONDS = 30.0
 UNANSWERED_PINGS = 3
 Answer = Mapping[str, object] | None
@@ -144,12 +144,14 @@ def test_what_passes_is_waited_for(platform: Platform) -> None:
     [
         ([(1000040351, "refused")], [], "endpoint: refused", 1),
         ([], [(514, "auth failed"), (403, "forbidden")], "handshake: forbidden", 2),
+        ([], [(514, "auth failed")] * 9, "no long connection after 3 attempts", 3),
     ],
 )
 def test_a_refusal_for_good_ends_it(
     platform: Platform, rejections: list[Any], turned_away: list[Any], message: str, asked: int
 ) -> None:
-    """A failed handshake is made again unless that is forbidden."""
+    """A failed handshake is made again unless that is forbidden, as often as the platform wants."""
+    platform.line.client_config |= {"ReconnectCount": 3}
     platform.line.rejections.extend(rejections)
     platform.line.turned_away.extend(turned_away)
     connection = platform.create()
