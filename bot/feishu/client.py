@@ -112,30 +112,36 @@ class BotInfo(NamedTuple):
 class TenantToken:
     """The tenant access token of one app, for any number of threads.
 
-    It is renewed when a tenth of its lifetime, and at most five minutes, is left
-    (authentication-management/access-token/tenant_access_token_internal). ``fetch`` returns a token and its lifetime
-    in seconds; ``clock`` gives seconds since 1970.
+    It is renewed when a tenth of its lifetime, and at most five minutes, is left. While no new one can be fetched, the
+    old one is used to its end (authentication-management/access-token/tenant_access_token_internal). ``fetch`` returns
+    a token and its lifetime in seconds; ``clock`` gives seconds since 1970.
     """
 
     def __init__(self, fetch: Callable[[], tuple[str, float]], *, clock: Callable[[], float]) -> None:
         self._fetch, self._clock = fetch, clock
         self._lock = threading.Lock()
-        self._value, self._renew_at = "", 0.0
+        self._value, self._renew_at, self._expires_at = "", 0.0, 0.0
 
     def get(self) -> str:
         """A valid token, fetched if there is none; raises what ``fetch`` raises."""
         with self._lock:
             now = self._clock()
             if now >= self._renew_at:
-                self._value, lifetime = self._fetch()
-                self._renew_at = now + lifetime - min(300.0, 0.1 * lifetime)
+                try:
+                    self._value, lifetime = self._fetch()
+                except FeishuError:
+                    if now >= self._expires_at:
+                        raise
+                else:
+                    self._expires_at = now + lifetime
+                    self._renew_at = self._expires_at - min(300.0, 0.1 * lifetime)
             return self._value
 
     def invalidate(self, value: str) -> None:
         """Discards this token, which the platform refuses, unless a new one was fetched since."""
         with self._lock:
             if self._value == value:
-                self._renew_at = 0.0
+                self._renew_at = self._expires_at = 0.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

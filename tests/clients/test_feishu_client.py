@@ -146,6 +146,7 @@ def test_threads_share_one_token(feishu: FeishuStandIn, feishu_client: FeishuCli
 
 @pytest.mark.parametrize(("lifetime", "renewed_after"), [(7200, 6900), (1800, 1620), (60, 54)])
 def test_a_token_is_renewed_before_it_ends(served: Platform, lifetime: int, renewed_after: int) -> None:
+    """The old one serves to its end while no new one can be had."""
     now = [1_700_000_000.0]
     served.lifetime = lifetime
     timed = served.client(clock=lambda: now[0])
@@ -153,8 +154,10 @@ def test_a_token_is_renewed_before_it_ends(served: Platform, lifetime: int, rene
         now[0] = 1_700_000_000.0 + after
         timed.bot_info()
         assert len(served.tokens) == fetched
-    served.token_answers.append(Response(status=502))
-    now[0] += lifetime
+    served.token_answers += [Response(status=502), Response(status=502)]
+    now[0] += lifetime - 1
+    assert timed.bot_info().open_id == "ou_bot"
+    now[0] += 1
     with pytest.raises(FeishuUnreachable, match="token"):
         timed.bot_info()
     timed.close()
