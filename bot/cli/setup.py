@@ -44,8 +44,10 @@ CALLBACK = "card.action.trigger"
 AVATAR = "https://cdn.jsdelivr.net/gh/jdecked/twemoji@15.1.0/assets/72x72/1f3a8.png"
 """A painter's palette of Twemoji (CC-BY 4.0); the confirmation page allows another picture."""
 
-_WHITE_ON_BLACK, _RESET = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
+_BLACK_ON_WHITE, _RESET = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 """Colors of the 256-color palette, which a terminal's theme does not change."""
+
+_MODULES = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}  # two modules of a QR code, one above the other
 
 
 def main(argv: Sequence[str]) -> int:
@@ -294,10 +296,14 @@ def qr_code(link: str, *, columns: int) -> str:
     """The QR code of a link, dark on light on any background; empty if it needs more columns."""
     code = segno.make(link, error="l", boost_error=False, micro=False)
     for border in (2, 1):
-        if code.symbol_size(border=border)[0] <= columns:
-            drawn = io.StringIO()
-            code.terminal(drawn, border=border, compact=True)
-            return "\n".join(f"{_WHITE_ON_BLACK}{line}{_RESET}" for line in drawn.getvalue().splitlines())
+        rows = [tuple(row) for row in code.matrix_iter(border=border)]
+        if len(rows) <= columns:
+            rows += [(0,) * len(rows)] * (len(rows) % 2)
+            lines = (
+                "".join(map(_MODULES.__getitem__, zip(*pair, strict=True)))
+                for pair in zip(rows[::2], rows[1::2], strict=True)
+            )
+            return "\n".join(f"{_BLACK_ON_WHITE}{line}{_RESET}" for line in lines)
     return ""
 
 

@@ -326,9 +326,8 @@ def test_the_code_is_dark_on_light_on_any_background() -> None:
     size = len(wanted)
     for columns in (80, 100):
         code = qr_code(link, columns=columns)
-        lines = re.findall("^\x1b\\[38;5;231;48;5;16m([ ▀▄█]+)\x1b\\[0m$", code, re.MULTILINE)
-        # Each line shows two rows, of which the last line needs only one.
-        rows = [[int(char not in light) for char in line] for line in lines for light in ("▀█", "▄█")][:-1]
+        lines = re.findall("^\x1b\\[38;5;16;48;5;231m([ ▀▄█]+)\x1b\\[0m$", code, re.MULTILINE)
+        rows = [[int(char in of) for char in line] for line in lines for of in ("▀█", "▄█")]
         border = (len(rows[0]) - size) // 2
         assert (border >= 1, max(map(len, lines)) <= columns) == (True, True)
         assert [row[border : border + size] for row in rows[border : border + size]] == wanted
